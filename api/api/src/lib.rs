@@ -1,0 +1,16 @@
+//! Assembles the surfaces and listens for the world.
+//!
+//! [`router`] puts the surfaces side by side; [`public`] serves it on the HTTPS port, and on the plain
+//! one where that is on, until it is told to drain. [`connection`] holds the bounds of one connection.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod activity;
+pub mod connection;
+pub mod guarded;
+pub mod plain;
+pub mod public;
+pub mod router;
+pub mod shield;
+pub mod stall;
+pub mod windows;

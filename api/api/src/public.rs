@@ -1,0 +1,110 @@
+//! The public listeners: accept, bound, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use edge::context::Context;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use wire::listen::Listen;
+use wire::server_tls::ServerTls;
+
+use crate::connection::{self, Shared};
+use crate::plain::Plain;
+use crate::windows::Budget;
+
+/// After an error of accepting, which concerns one connection or the lack of file descriptors.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// What the public listeners are started with.
+pub struct PublicOptions {
+    /// Connections and requests run here.
+    pub runtime: Handle,
+    /// The replica.
+    pub context: Arc<Context>,
+    /// What answers; see [`crate::router::router`].
+    pub router: Router,
+    /// Where HTTPS listens.
+    pub listen: Arc<dyn Listen>,
+    /// Its certificate.
+    pub tls: Arc<ServerTls>,
+    /// Where plain HTTP listens and what it does, where it is on.
+    pub plain: Option<(Arc<dyn Listen>, Plain)>,
+    /// Connections of both listeners together.
+    pub connections_max: usize,
+}
+
+/// The public listeners of a replica.
+pub struct Public {
+    context: Arc<Context>,
+    drain: watch::Sender<bool>,
+    accepting: Vec<JoinHandle<()>>,
+    slots: Arc<Semaphore>,
+    connections_max: usize,
+}
+
+impl Public {
+    /// Begins to accept connections.
+    pub fn start(options: PublicOptions) -> Self {
+        let (drain, draining) = watch::channel(false);
+        let slots = Arc::new(Semaphore::new(options.connections_max));
+        let budget = Budget::default();
+        let shared = |router: Router, tls: Option<Arc<ServerTls>>| {
+            let (context, draining) = (Arc::clone(&options.context), draining.clone());
+            Arc::new(Shared { context, router, tls, budget: budget.clone(), draining })
+        };
+        let secure = shared(options.router.clone(), Some(Arc::clone(&options.tls)));
+        let mut ports = vec![(Arc::clone(&options.listen), secure)];
+        if let Some((listen, plain)) = &options.plain {
+            let open = shared(plain.router(options.router.clone()), None);
+            ports.push((Arc::clone(listen), open));
+        }
+        let accepting = ports.into_iter().map(|(listen, shared)| {
+            options.runtime.spawn(accept(listen, shared, Arc::clone(&slots)))
+        });
+        let accepting = accepting.collect();
+        let (context, connections_max) = (options.context, options.connections_max);
+        Self { context, drain, accepting, slots, connections_max }
+    }
+
+    /// Stops accepting, lets requests finish for at most `drain_max`, then closes what is left.
+    ///
+    /// `/_ping` turns unhealthy at once, so that balancers look elsewhere.
+    pub async fn drain(self, drain_max: Duration) {
+        self.context.start_draining();
+        for accepting in &self.accepting {
+            accepting.abort();
+        }
+        let _ = self.drain.send(true);
+        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
+        let ended = self.slots.acquire_many(all);
+        if tokio::time::timeout(drain_max, ended).await.is_err() {
+            tracing::info!("closing connections that did not end in time");
+        }
+    }
+}
+
+async fn accept(listen: Arc<dyn Listen>, shared: Arc<Shared>, slots: Arc<Semaphore>) {
+    loop {
+        // Beyond the bound, newcomers wait in the system's queue.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        match listen.accept().await {
+            Ok((stream, from)) => {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let _slot = slot;
+                    let context = Arc::clone(&shared.context);
+                    context.traffic.connection_accepted();
+                    connection::serve(shared, stream, from).await;
+                    context.traffic.connection_closed();
+                });
+            }
+            Err(error) => {
+                tracing::warn!("accepting a connection failed: {error}");
+                tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+            }
+        }
+    }
+}

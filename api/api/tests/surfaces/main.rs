@@ -1,0 +1,11 @@
+//! The surfaces over a real cluster of one replica in a temporary folder, driven in-process.
+
+mod blobs;
+mod harness;
+mod health;
+mod lists;
+mod login;
+mod management;
+mod manifests;
+mod ports;
+mod rights;

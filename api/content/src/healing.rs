@@ -1,0 +1,292 @@
+//! Healing: this replica holds what it should, and says so when it does not.
+//!
+//! A pass walks the rows of all blobs as this replica knows them. A blob that lists this replica and is
+//! not on its disk is reported; one with fewer copies than it should have is fetched where this replica
+//! is next in order. Fewest copies first, a few at a time. Passes are spaced so that walking costs about
+//! a hundredth of a core; hints of what is missing are looked at at once.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use consensus::cluster::Freshness;
+use futures::StreamExt;
+use metadata::blobs::{self as rows, BlobRow, State};
+use metadata::command::Command;
+use metadata::holders::HolderLost;
+use metadata::members;
+use metadata::replica::ReplicaId;
+use metadata::tables::Damage;
+use oci::digest::Digest;
+use tokio::time::Instant;
+
+use crate::content::Content;
+use crate::failure::ContentFailure;
+use crate::placement::Field;
+use crate::upload::failure;
+
+/// Rows that are read at once.
+const PAGE_ROWS: usize = 500;
+
+/// Blobs that one pass puts on its list; the next pass finds the rest.
+const WORK_MAX: usize = 10_000;
+
+/// Between two passes, at least.
+const PASS_EVERY: Duration = Duration::from_secs(20);
+
+/// A pass is followed by so many times its own length of rest.
+const REST_FACTOR: u32 = 100;
+
+/// What is to be done about one blob.
+struct Work {
+    digest: Digest,
+    row: BlobRow,
+    holders: Vec<ReplicaId>,
+    /// Copies that count.
+    copies: usize,
+    /// This replica is listed and has no file.
+    lost_here: bool,
+}
+
+impl Content {
+    /// Heals until it is dropped.
+    pub async fn heal(&self) {
+        loop {
+            let began = Instant::now();
+            if let Err(error) = self.heal_once().await {
+                tracing::debug!(%error, "healing goes on later");
+            }
+            let rest = PASS_EVERY.max(began.elapsed().saturating_mul(REST_FACTOR));
+            let until = Instant::now() + rest;
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => break,
+                    () = self.shared.healing.notified() => self.heal_hints().await,
+                    () = self.shared.store.damage_noted() => self.heal_damage().await,
+                }
+            }
+        }
+    }
+
+    /// One pass; returns how many copies were fetched.
+    pub async fn heal_once(&self) -> Result<usize, ContentFailure> {
+        if self.shared.cluster.quorum_ok().is_err() {
+            return Ok(0);
+        }
+        let field = self.field().await?;
+        let mut work = Vec::new();
+        let mut last: Option<Digest> = None;
+        loop {
+            let (page, more) = self.rows_after(last.as_ref()).await?;
+            last = page.last().map(|(digest, ..)| digest.clone());
+            for (digest, row, holders) in page {
+                work.extend(self.judge(&field, digest, row, holders)?);
+            }
+            if !more || work.len() >= WORK_MAX {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        work.sort_by_key(|work| work.copies);
+        Ok(self.carry_out(work).await)
+    }
+
+    async fn rows_after(
+        &self,
+        last: Option<&Digest>,
+    ) -> Result<(Vec<(Digest, BlobRow, Vec<ReplicaId>)>, bool), ContentFailure> {
+        let page = self.shared.cluster.read(Freshness::Local, |view| {
+            let page = rows::page(view, last, PAGE_ROWS)?;
+            let with_holders = page.items.into_iter().map(|(digest, row)| {
+                let holders = members::replicas(view, &row.holders)?;
+                Ok((digest, row, holders))
+            });
+            Ok((with_holders.collect::<Result<Vec<_>, Damage>>()?, page.more))
+        });
+        Ok(page.await?)
+    }
+
+    fn judge(
+        &self,
+        field: &Field,
+        digest: Digest,
+        row: BlobRow,
+        holders: Vec<ReplicaId>,
+    ) -> Result<Option<Work>, ContentFailure> {
+        if row.state != State::Live {
+            return Ok(None);
+        }
+        let listed = holders.contains(&field.own);
+        let lost_here = listed && !self.has(&digest, row.size)?;
+        let chosen =
+            !listed && field.should_pull(&digest.to_bytes(), &holders).contains(&field.own);
+        if !lost_here && !chosen {
+            return Ok(None);
+        }
+        let counts = |holder: &&ReplicaId| field.votes(**holder) && !field.is_gone(**holder);
+        let copies = holders.iter().filter(counts).count() - usize::from(lost_here && field.own_counts());
+        Ok(Some(Work { digest, row, holders, copies, lost_here }))
+    }
+
+    async fn carry_out(&self, work: Vec<Work>) -> usize {
+        let at_once = self.shared.limits.healing_pulls_max;
+        let done = futures::stream::iter(work)
+            .map(|work| async move {
+                match self.mend(&work).await {
+                    Ok(pulled) => usize::from(pulled),
+                    Err(error) => {
+                        tracing::debug!(digest = %work.digest, %error, "a copy is made later");
+                        0
+                    }
+                }
+            })
+            .buffer_unordered(at_once.max(1));
+        let pulled = done.fold(0, |sum, one| async move { sum + one }).await;
+        if pulled > 0 {
+            tracing::info!(copies = pulled, "healing fetched missing copies");
+        }
+        pulled
+    }
+
+    async fn mend(&self, work: &Work) -> Result<bool, ContentFailure> {
+        if work.lost_here {
+            self.report_lost(&work.digest, work.row.size).await?;
+        }
+        if self.shared.limits.free_min_bytes > 0 {
+            self.check_room()?;
+        }
+        self.pull(&work.digest, work.row.size, &work.holders).await
+    }
+
+    /// Says that this replica's copy is gone, after one more look under the digest's lock.
+    async fn report_lost(&self, digest: &Digest, size: u64) -> Result<(), ContentFailure> {
+        let locked = self.shared.store.lock(digest).await;
+        if self.has(digest, size)? {
+            return Ok(());
+        }
+        tracing::warn!(%digest, "this replica's copy is missing or damaged; it is fetched again");
+        let replica_id = self.shared.cluster.replica_id();
+        let command = Command::HolderLost(HolderLost { digest: digest.clone(), replica_id });
+        let reported = self.shared.cluster.propose(command).await;
+        drop(locked);
+        match reported {
+            Ok(_) | Err(consensus::cluster::Failure::Refused(_)) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Looks at the blobs that were hinted at.
+    async fn heal_hints(&self) {
+        let hints = {
+            let mut hints = self.shared.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *hints)
+        };
+        let Ok(field) = self.field().await else { return };
+        let mut work = Vec::new();
+        for digest in hints {
+            let Ok(Some((row, holders))) = self.row(&digest).await else { continue };
+            if let Ok(Some(found)) = self.judge(&field, digest, row, holders) {
+                work.push(found);
+            }
+        }
+        self.carry_out(work).await;
+    }
+
+    /// Reports, sets aside and fetches anew what a read or a check found damaged.
+    async fn heal_damage(&self) {
+        for digest in self.shared.store.damaged() {
+            let Ok(found) = self.row(&digest).await else { return };
+            let own = self.shared.cluster.replica_id();
+            if let Some((row, holders)) = &found
+                && holders.contains(&own)
+                && self.report_lost(&digest, row.size).await.is_err()
+            {
+                // Reported before it is set aside, or not at all: the next pass tries again.
+                continue;
+            }
+            let locked = self.shared.store.lock(&digest).await;
+            if let Err(error) = self.shared.store.set_aside(&locked).await {
+                tracing::error!(%digest, %error, "a damaged blob could not be set aside");
+                continue;
+            }
+            drop(locked);
+            self.heal_soon(&[digest]);
+        }
+    }
+
+    /// Fetches a copy for this disk and has it listed; false where no holder could give one.
+    pub(crate) async fn pull(
+        &self,
+        digest: &Digest,
+        size: u64,
+        holders: &[ReplicaId],
+    ) -> Result<bool, ContentFailure> {
+        let Some(_single) = Pulling::begin(self, digest) else { return Ok(false) };
+        if let Some(receipt) = self.receipt_if_here(digest, size).await? {
+            return self.list_holder(digest, Some(receipt)).await;
+        }
+        let own = self.shared.cluster.replica_id();
+        let (live, silent): (Vec<&ReplicaId>, Vec<&ReplicaId>) =
+            holders.iter().filter(|holder| **holder != own).partition(|holder| self.is_live(**holder));
+        for holder in live.into_iter().chain(silent) {
+            match self.fetch(digest, size, *holder).await {
+                Ok(receipt) => return self.list_holder(digest, Some(receipt)).await,
+                Err(ContentFailure::NoRoom) => return Err(ContentFailure::NoRoom),
+                Err(error) => tracing::debug!(%digest, %holder, %error, "no copy from this holder"),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Fetches a blob from one holder, verifies it and makes it durable.
+    async fn fetch(
+        &self,
+        digest: &Digest,
+        size: u64,
+        holder: ReplicaId,
+    ) -> Result<metadata::receipts::Receipt, ContentFailure> {
+        let unreachable = |_| ContentFailure::BlobUnreachable { digest: digest.clone() };
+        let (from, store) = (holder.to_string(), &self.shared.store);
+        let read = self.shared.client.blob_read(&from, digest, 0..size).await;
+        let (_, mut bytes) = read.map_err(unreachable)?;
+        let id = format!("pull-{:032x}", rand::random::<u128>());
+        let mut upload = store
+            .create_upload(&id, &[digest.algorithm()])
+            .await
+            .map_err(|error| failure("fetching a copy", error))?;
+        while let Some(piece) = bytes.next().await {
+            let appended = match piece {
+                Ok(piece) => upload.append(piece).await.map_err(|error| failure("fetching a copy", error)),
+                Err(_) => Err(ContentFailure::BlobUnreachable { digest: digest.clone() }),
+            };
+            if let Err(failure) = appended {
+                // What was fetched is of no use to anybody.
+                let _ = upload.cancel().await;
+                return Err(failure);
+            }
+        }
+        let locked = store.lock(digest).await;
+        upload.seal_locked(&locked).await.map_err(|error| failure("fetching a copy", error))?;
+        Ok(self.own_receipt())
+    }
+
+}
+
+/// The right to fetch a digest, which only one has at a time.
+struct Pulling<'a> {
+    content: &'a Content,
+    digest: Digest,
+}
+
+impl<'a> Pulling<'a> {
+    fn begin(content: &'a Content, digest: &Digest) -> Option<Self> {
+        let mut pulling = content.shared.pulling.lock().unwrap_or_else(PoisonError::into_inner);
+        pulling.insert(digest.clone()).then(|| Self { content, digest: digest.clone() })
+    }
+}
+
+impl Drop for Pulling<'_> {
+    fn drop(&mut self) {
+        let pulling = self.content.shared.pulling.lock();
+        pulling.unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+    }
+}

@@ -1,0 +1,363 @@
+//! Uploads on this replica: opening, taking bytes, telling how far they are, cancelling.
+//!
+//! A request is carried out in a task of its own: a client that goes away must not leave an upload
+//! between two steps.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use metadata::replica::ReplicaId;
+use oci::digest::Algorithm;
+use oci::name::RepositoryName;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
+
+use crate::content::{ByteStream, Content, UploadMeta};
+use crate::failure::ContentFailure;
+use crate::fanout::{Bounds, Fanout, Lanes};
+use crate::placement::Field;
+use crate::upload::{OpenUpload, Stage, Turn, Work, failure};
+use crate::upload_id::UploadId;
+
+/// Another holder that does not open an upload within this is left out of it.
+const STAGE_CREATE_MAX: Duration = Duration::from_secs(1);
+
+/// The file of an upload is closed when no request came for this long.
+const PARK_AFTER: Duration = Duration::from_secs(30);
+
+/// After so many bytes of a body the disk is looked at again.
+const LOOK_AT_DISK_BYTES: usize = 32 * 1024 * 1024;
+
+/// The uploads that this replica takes bytes for.
+#[derive(Default)]
+pub(crate) struct Uploads {
+    open: Mutex<HashMap<UploadId, Arc<OpenUpload>>>,
+    /// Held while one is taken up from the disk, so that it is taken up once.
+    pub(crate) opening: AsyncMutex<()>,
+}
+
+impl Uploads {
+    /// The upload of that id.
+    pub(crate) fn get(&self, id: &UploadId) -> Option<Arc<OpenUpload>> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Takes an upload in.
+    pub(crate) fn insert(&self, upload: OpenUpload) -> Arc<OpenUpload> {
+        let upload = Arc::new(upload);
+        self.lock().insert(upload.id, Arc::clone(&upload));
+        upload
+    }
+
+    /// Forgets an upload.
+    pub(crate) fn remove(&self, id: &UploadId) {
+        self.lock().remove(id);
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<OpenUpload>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// How many there are, and how many of them `account` has.
+    fn count(&self, account: &str) -> (usize, usize) {
+        let open = self.lock();
+        (open.len(), open.values().filter(|upload| upload.meta.account == account).count())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UploadId, Arc<OpenUpload>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    /// Opens an upload for `account` in `repository`; its bytes are hashed by `algorithms` as they come.
+    ///
+    /// # Errors
+    ///
+    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`] or
+    /// [`ContentFailure::TooFewHolders`] where no write quorum could take the bytes now.
+    pub async fn open_upload(
+        &self,
+        repository: &RepositoryName,
+        account: &str,
+        algorithms: &[Algorithm],
+    ) -> Result<UploadId, ContentFailure> {
+        let meta = UploadMeta { repository: repository.clone(), account: account.to_owned() };
+        self.check_bounds(account)?;
+        let field = self.field().await?;
+        let random: [u8; 12] = rand::random();
+        let chosen = self.chosen(&field, &random)?;
+        let Some(own) = field.own_number() else {
+            return Err(ContentFailure::Busy { what: "joining the cluster" });
+        };
+        let second = chosen.first().and_then(|second| field.number(*second));
+        let id = UploadId::bound(own, second, random, &meta);
+
+        let store = &self.shared.store;
+        let upload = store.create_upload(&id.to_string(), algorithms).await;
+        let upload = upload.map_err(|error| failure("opening an upload", error))?;
+        let lanes = self.stage_at(&chosen, &id, algorithms).await;
+        self.shared.uploads.insert(OpenUpload::new(id, meta, Stage::Open(upload), lanes));
+        Ok(id)
+    }
+
+    fn check_bounds(&self, account: &str) -> Result<(), ContentFailure> {
+        let limits = &self.shared.limits;
+        let (all, own) = self.shared.uploads.count(account);
+        if own >= limits.uploads_per_account_max {
+            return Err(ContentFailure::TooManyUploads { open: own });
+        }
+        if all >= limits.uploads_max {
+            return Err(ContentFailure::Busy { what: "open uploads" });
+        }
+        self.check_room()
+    }
+
+    /// Refuses where this replica's disk is below its watermark.
+    pub(crate) fn check_room(&self) -> Result<(), ContentFailure> {
+        let free = self.shared.store.free_bytes();
+        let free = free.map_err(|error| ContentFailure::disk("looking at the disk", &error))?;
+        if free < self.shared.limits.free_min_bytes { Err(ContentFailure::NoRoom) } else { Ok(()) }
+    }
+
+    /// The other holders for what `seed` names, or why there are too few.
+    pub(crate) fn chosen(
+        &self,
+        field: &Field,
+        seed: &[u8],
+    ) -> Result<Vec<ReplicaId>, ContentFailure> {
+        let mut chosen = field.others(seed);
+        let needed = field.needed_from_others();
+        if chosen.len() < needed {
+            let reached = chosen.len() + usize::from(field.own_counts());
+            return Err(ContentFailure::TooFewHolders { reached, needed: field.write });
+        }
+        chosen.truncate(field.wanted_from_others());
+        Ok(chosen)
+    }
+
+    /// Opens the upload at the other holders; returns those that did.
+    async fn stage_at(
+        &self,
+        chosen: &[ReplicaId],
+        id: &UploadId,
+        algorithms: &[Algorithm],
+    ) -> Vec<ReplicaId> {
+        let (client, id) = (&self.shared.client, id.to_string());
+        let create = |replica: &ReplicaId| {
+            let (replica, id) = (*replica, &id);
+            async move {
+                let name = replica.to_string();
+                let created = client.stage_create(&name, id, algorithms);
+                match timeout(STAGE_CREATE_MAX, created).await {
+                    Ok(Ok(())) => Some(replica),
+                    outcome => {
+                        tracing::debug!(%replica, ?outcome, "a holder is left out of an upload");
+                        None
+                    }
+                }
+            }
+        };
+        let created = futures::future::join_all(chosen.iter().map(create)).await;
+        created.into_iter().flatten().collect()
+    }
+
+    /// Appends to an upload that is here; see [`Content::append`].
+    pub(crate) async fn append_here(
+        &self,
+        upload: Arc<OpenUpload>,
+        start: Option<u64>,
+        body: ByteStream,
+    ) -> Result<u64, ContentFailure> {
+        let content = self.clone();
+        apart(async move {
+            let patience = content.shared.limits.supersede_after;
+            let mut turn = upload.take_turn(patience).await;
+            let offset = content.receive(&upload, &mut turn, start, body).await;
+            upload.touch();
+            offset
+        })
+        .await
+    }
+
+    /// Takes a body into an upload whose turn it is; returns the offset after it.
+    pub(crate) async fn receive(
+        &self,
+        upload: &OpenUpload,
+        turn: &mut Turn,
+        start: Option<u64>,
+        mut body: ByteStream,
+    ) -> Result<u64, ContentFailure> {
+        let offset = turn.work.open(self, &upload.id).await?.offset();
+        if start.is_some_and(|start| start != offset) {
+            return Err(ContentFailure::OffsetMismatch { offset });
+        }
+        // An empty body needs no lanes.
+        let first = tokio::select! {
+            biased;
+            () = turn.superseded() => return Err(ContentFailure::Superseded { offset }),
+            first = body.next() => first,
+        };
+        let Some(first) = first else { return Ok(offset) };
+        let body = futures::stream::iter([first]).chain(body).boxed();
+        let needed = self.field().await?.needed_from_others();
+        let lanes = Lanes { id: &upload.id, offset, replicas: &turn.work.lanes, needed };
+        let fanout = Fanout::open(&self.shared.client, &lanes, self.bounds());
+        let (fanout, ended) = self.take_in(turn, fanout, body).await;
+
+        let work: &mut Work = &mut turn.work;
+        let reached = match &mut work.stage {
+            Stage::Open(open) => {
+                let saved = open.save().await.map_err(|error| failure("saving an upload", error));
+                saved.map(|()| open.offset())
+            }
+            _ => Err(ContentFailure::UploadUnknown),
+        };
+        let Ok(reached) = reached else {
+            work.lanes.clear();
+            work.stage = Stage::Parked;
+            return reached;
+        };
+        work.lanes = fanout.close(reached).await;
+        match ended {
+            Ended::Whole => Ok(reached),
+            Ended::Broken(error) => {
+                tracing::debug!(upload = %upload.id, %error, "the body broke off");
+                Err(ContentFailure::BodyBroken { offset: reached })
+            }
+            Ended::Superseded => Err(ContentFailure::Superseded { offset: reached }),
+            Ended::Failed(failure) => Err(failure),
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            in_flight: Arc::clone(&self.shared.in_flight),
+            needed_stall_max: self.shared.limits.needed_stall_max,
+            laggard_stall_max: self.shared.limits.laggard_stall_max,
+        }
+    }
+
+    /// Moves the body to the disk and into the lanes until it ends.
+    async fn take_in(
+        &self,
+        turn: &mut Turn,
+        mut fanout: Fanout,
+        mut body: ByteStream,
+    ) -> (Fanout, Ended) {
+        let mut unseen_bytes = 0;
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = turn.superseded() => return (fanout, Ended::Superseded),
+                next = body.next() => next,
+            };
+            let bytes = match next {
+                None => return (fanout, Ended::Whole),
+                Some(Err(error)) => return (fanout, Ended::Broken(error)),
+                Some(Ok(bytes)) => bytes,
+            };
+            let Stage::Open(open) = &mut turn.work.stage else {
+                return (fanout, Ended::Failed(ContentFailure::UploadUnknown));
+            };
+            unseen_bytes += bytes.len();
+            if unseen_bytes >= LOOK_AT_DISK_BYTES {
+                unseen_bytes = 0;
+                if let Err(failure) = self.check_room() {
+                    return (fanout, Ended::Failed(failure));
+                }
+            }
+            fanout.send(bytes.clone()).await;
+            if let Err(error) = open.append(bytes).await {
+                return (fanout, Ended::Failed(failure("writing an upload", error)));
+            }
+        }
+    }
+
+    /// How many bytes an upload that is here has; see [`Content::status`].
+    pub(crate) async fn status_here(&self, upload: &OpenUpload) -> Result<u64, ContentFailure> {
+        let mut turn = upload.take_turn(self.shared.limits.supersede_after).await;
+        Ok(turn.work.open(self, &upload.id).await?.offset())
+    }
+
+    /// Forgets an upload that is here and frees its bytes on all holders.
+    pub(crate) async fn cancel_here(&self, upload: Arc<OpenUpload>) -> Result<(), ContentFailure> {
+        let content = self.clone();
+        apart(async move {
+            let turn = upload.take_turn(content.shared.limits.supersede_after).await;
+            content.drop_upload(&upload, turn).await
+        })
+        .await
+    }
+
+    /// Ends an upload without a blob.
+    pub(crate) async fn drop_upload(
+        &self,
+        upload: &OpenUpload,
+        mut turn: Turn,
+    ) -> Result<(), ContentFailure> {
+        let stage = std::mem::replace(&mut turn.work.stage, Stage::Ended);
+        self.shared.uploads.remove(&upload.id);
+        let lanes = std::mem::take(&mut turn.work.lanes);
+        let here = async {
+            match stage {
+                Stage::Open(open) => open.cancel().await,
+                Stage::Parked => self.shared.store.cancel_upload(&upload.id.to_string()).await,
+                Stage::Sealed(_) => Ok(()),
+                Stage::Ended => Err(blobs::upload::UploadError::Unknown),
+            }
+        };
+        let (here, ()) = tokio::join!(here, self.cancel_at(&lanes, &upload.id));
+        here.map_err(|error| failure("cancelling an upload", error))
+    }
+
+    /// Frees an upload's bytes at other holders; one that is not reached sweeps them later.
+    pub(crate) async fn cancel_at(&self, replicas: &[ReplicaId], id: &UploadId) {
+        let (client, id) = (&self.shared.client, id.to_string());
+        let cancel = |replica: &ReplicaId| {
+            let (replica, id) = (replica.to_string(), &id);
+            async move { timeout(STAGE_CREATE_MAX, client.stage_cancel(&replica, id)).await.is_ok() }
+        };
+        futures::future::join_all(replicas.iter().map(cancel)).await;
+    }
+
+    /// Closes the files of uploads that stand still and forgets those that did for long.
+    pub async fn tidy_uploads(&self) -> io::Result<usize> {
+        let idle_max = self.shared.limits.upload_idle_max;
+        for upload in self.shared.uploads.all() {
+            let idle = upload.idle();
+            if idle < PARK_AFTER {
+                continue;
+            }
+            let Some(mut turn) = upload.try_turn() else { continue };
+            if idle >= idle_max {
+                // Nobody asks for it any more, so nobody is told should that fail.
+                let _ = self.drop_upload(&upload, turn).await;
+            } else {
+                turn.work.park().await;
+            }
+        }
+        let idle_max_ms = u64::try_from(idle_max.as_millis()).unwrap_or(u64::MAX);
+        self.shared.store.sweep_uploads(idle_max_ms).await
+    }
+}
+
+/// How the taking in of a body ended.
+enum Ended {
+    Whole,
+    Broken(io::Error),
+    Superseded,
+    Failed(ContentFailure),
+}
+
+/// Carries `work` to its end even where nobody waits for it any more.
+pub(crate) async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ContentFailure>> + Send + 'static,
+) -> Result<T, ContentFailure> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| Err(ContentFailure::Fault(format!("a request's task ended: {error}"))))
+}

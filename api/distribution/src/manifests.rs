@@ -1,0 +1,98 @@
+//! Manifests: `GET` and `HEAD` of `/v2/<name>/manifests/<reference>`.
+//!
+//! The bytes are answered as they were pushed, with the type they were pushed with; nothing is ever
+//! converted, and `Accept` is not looked at.
+//!
+//! Source: OCI distribution-spec 1.1, "Pulling manifests"; registry-protocol MG1–MG7.
+
+use axum::body::Body;
+use axum::response::Response;
+use consensus::cluster::Freshness;
+use edge::answer;
+use edge::caller::Need;
+use edge::problem::Problem;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use metadata::access::Action;
+use metadata::manifests::{self, ManifestRow};
+use metadata::tags;
+use oci::digest::Digest;
+use oci::name::{NameError, Reference, RepositoryName};
+
+use crate::blobs::{no_majority, set_length, warn_if_stale};
+use crate::caching::{self, AskedBy};
+use crate::call::{Admitted, Call};
+
+pub mod delete;
+pub mod publish;
+pub mod put;
+
+/// A manifest by tag or by digest.
+pub async fn get(
+    call: Call,
+    repository: RepositoryName,
+    text: &str,
+) -> Result<Response, Problem> {
+    let reference = wanted(&repository, text)?;
+    let (need, asked) = match &reference {
+        // Where a tag points is not known without a majority.
+        Reference::Tag(_) => (Need::Fresh, AskedBy::Tag),
+        Reference::Digest(_) => (Need::FreshOrLastKnown, AskedBy::Digest),
+    };
+    let admitted = call.admit(need, &repository, Action::Pull).await?;
+    let Some((digest, row)) = find(&call, &repository, &reference).await? else {
+        return Err(unknown(&admitted, repository, text));
+    };
+    let describe = |headers: &mut HeaderMap| {
+        caching::content(headers, &digest, asked, admitted.permitted);
+        warn_if_stale(headers, &admitted);
+    };
+    if caching::is_fresh(call.headers(), digest.as_str()) {
+        return Ok(caching::not_modified(describe));
+    }
+    let mut response = answer::empty(StatusCode::OK);
+    if !call.is_head() {
+        let bytes = call.context.content.read_small(&digest, row.size).await?;
+        *response.body_mut() = Body::from(bytes);
+    }
+    set_length(&mut response, row.size);
+    answer::set(response.headers_mut(), CONTENT_TYPE, &row.media_type);
+    describe(response.headers_mut());
+    Ok(response)
+}
+
+/// What is asked for. A tag against the grammar can't exist.
+fn wanted(repository: &RepositoryName, text: &str) -> Result<Reference, Problem> {
+    Reference::parse(text).map_err(|error| match error {
+        NameError::Digest(error) => Problem::Digest(error),
+        _ => Problem::ManifestUnknown {
+            repository: repository.clone(),
+            reference: text.chars().take(oci::name::TAG_BYTES_MAX).collect(),
+        },
+    })
+}
+
+async fn find(
+    call: &Call,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<(Digest, ManifestRow)>, Problem> {
+    let read = call.context.cluster.read(Freshness::Local, |view| {
+        let digest = match reference {
+            Reference::Digest(digest) => Some(digest.clone()),
+            Reference::Tag(tag) => tags::find(view, repository, tag)?.map(|tag| tag.digest),
+        };
+        let Some(digest) = digest else { return Ok(None) };
+        let row = manifests::find(view, repository, &digest)?;
+        Ok(row.map(|row| (digest, row)))
+    });
+    Ok(read.await?)
+}
+
+/// 404, or 503 where nobody can tell whether it is so still.
+fn unknown(admitted: &Admitted, repository: RepositoryName, text: &str) -> Problem {
+    if admitted.caller.is_stale {
+        return no_majority();
+    }
+    Problem::ManifestUnknown { repository, reference: text.to_owned() }
+}

@@ -1,0 +1,244 @@
+//! Who is calling, and what they may do here and now.
+//!
+//! The order is that of registry-protocol H11: grammar (the router), credentials (401), whether the
+//! repository may be known (404), the right (403). Rights are looked up after the read barrier, so
+//! that a right taken away before is gone (P5 of docs/architecture.md). Only a replica that is cut
+//! off from the majority goes on by the rights it last knew, for pulls by digest, for a while (P8).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::authenticator::{AuthFailure, Identity};
+use auth::challenge::{Complaint, Realm};
+use auth::credentials::Credentials;
+use consensus::cluster::{Failure, Freshness, Unavailable};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use metadata::access::{self, Action, Reason};
+use metadata::repositories::{self, Visibility};
+use oci::name::RepositoryName;
+use tokio::time::timeout;
+
+use crate::context::{Context, SERVICE};
+use crate::origin::Connected;
+use crate::problem::Problem;
+
+/// How new the state must be that a request is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// As of the request: waits for the read barrier.
+    Fresh,
+    /// As of the request where a majority answers, else what is known here.
+    FreshOrLastKnown,
+    /// The same, without waiting longer than a moment: the request asks how the cluster is.
+    FreshIfQuick,
+    /// What is known here: the request reads nothing that others may have changed.
+    LastKnown,
+}
+
+/// The form of a 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeKind {
+    /// The registry: ask for a token.
+    Bearer,
+    /// The token endpoint and the management API: send a password.
+    Basic,
+}
+
+/// How a request is let in.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// What state it is judged by.
+    pub need: Need,
+    /// The form of a 401.
+    pub challenge: ChallengeKind,
+    /// What the request needs a token for, as the challenge names it.
+    pub scope: Option<String>,
+}
+
+/// Who sent this request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account and what narrows it.
+    pub identity: Identity,
+    /// Whether rights are those last known, because no majority answers.
+    pub is_stale: bool,
+    origin: String,
+    admission: Admission,
+}
+
+/// A right that was found to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permitted {
+    /// Whether everyone may read the repository.
+    pub is_public: bool,
+    /// Whether it exists yet.
+    pub exists: bool,
+}
+
+impl Caller {
+    /// Waits for the read barrier, as far as `admission` asks, and finds out who calls.
+    pub async fn admit(
+        context: &Arc<Context>,
+        parts: &Parts,
+        admission: Admission,
+    ) -> Result<Self, Problem> {
+        let origin = context.names.origin(parts);
+        let is_stale = settle(context, admission.need).await?;
+        let credentials = Credentials::parse(parts.headers.get(AUTHORIZATION).map(AsRef::as_ref));
+        let address = Connected::of(parts).address.ip();
+        let mut caller = Self { identity: Identity::anonymous(), is_stale, origin, admission };
+        match context.auth.identify(&credentials, address).await {
+            Ok(identity) => caller.identity = identity,
+            Err(failure) => return Err(caller.not_known(failure)),
+        }
+        Ok(caller)
+    }
+
+    /// The caller in the state machine's terms.
+    pub fn as_metadata(&self) -> access::Caller {
+        access::Caller {
+            account: self.identity.account.clone(),
+            is_admin: self.identity.is_admin,
+        }
+    }
+
+    /// The account's name, where there is one; the empty text for the anonymous caller.
+    pub fn account(&self) -> &str {
+        self.identity.account.as_deref().unwrap_or_default()
+    }
+
+    /// Goes on only where the caller may do `action` with `repository` and its token was given for it.
+    pub async fn permit(
+        &self,
+        context: &Context,
+        repository: &RepositoryName,
+        action: Action,
+    ) -> Result<Permitted, Problem> {
+        let caller = self.as_metadata();
+        let read = context.cluster.read(Freshness::Local, |view| {
+            let decision = access::judge(view, &caller, repository, action)?;
+            Ok((decision, repositories::find(view, repository)?))
+        });
+        let (decision, row) = read.await?;
+        let is_public = row.as_ref().is_some_and(|row| row.visibility == Visibility::Public);
+        let permitted = Permitted { is_public, exists: row.is_some() };
+        let is_write = action != Action::Pull;
+        match decision.reason {
+            Reason::Permitted | Reason::RepositoryMissing | Reason::CreateOnPushOff => {}
+            // Nobody signed in: whatever it is, signing in may help, and tells nothing.
+            _ if self.identity.account.is_none() => return Err(self.sign_in()),
+            _ if !decision.visible && !is_write => {
+                return Err(Problem::RepositoryUnknown { repository: repository.clone() });
+            }
+            reason => return Err(Problem::Denied { repository: repository.clone(), reason }),
+        }
+        // What everyone may read needs no token.
+        if (is_write || !is_public) && !self.covers(repository, action) {
+            return Err(self.insufficient_scope());
+        }
+        match decision.reason {
+            Reason::RepositoryMissing => {
+                Err(Problem::RepositoryUnknown { repository: repository.clone() })
+            }
+            Reason::CreateOnPushOff => {
+                Err(Problem::RepositoryNotCreated { repository: repository.clone() })
+            }
+            _ => Ok(permitted),
+        }
+    }
+
+    /// Goes on only for a system administrator, not narrowed by a token.
+    pub fn permit_system(&self) -> Result<(), Problem> {
+        match &self.identity.account {
+            None => Err(self.sign_in()),
+            Some(_) if self.identity.is_admin => Ok(()),
+            Some(_) => Err(Problem::NotAuthorized),
+        }
+    }
+
+    /// Goes on only for somebody who signed in.
+    pub fn permit_signed_in(&self) -> Result<(), Problem> {
+        if self.identity.account.is_some() { Ok(()) } else { Err(self.sign_in()) }
+    }
+
+    /// Whether the token, if there is one, was given for `action` on `repository`.
+    pub fn covers(&self, repository: &RepositoryName, action: Action) -> bool {
+        let word = match action {
+            Action::Pull => "pull",
+            Action::Push => "push",
+            Action::Delete => "delete",
+            Action::Administer | Action::Create => "*",
+        };
+        self.identity.covers("repository", repository.as_str(), word)
+    }
+
+    /// The 401 of a caller whose token is narrower than what was asked.
+    pub fn insufficient_scope(&self) -> Problem {
+        let reason = "the token was not given for this; ask for one with the scope named".to_owned();
+        self.unauthorized(Complaint::InsufficientScope, reason)
+    }
+
+    /// The 401 of a caller without credentials.
+    pub fn sign_in(&self) -> Problem {
+        self.unauthorized(Complaint::Missing, "sign in to do this".to_owned())
+    }
+
+    fn not_known(&self, failure: AuthFailure) -> Problem {
+        use auth::password::PasswordFailure;
+        match failure {
+            AuthFailure::Cluster(failure) => failure.into(),
+            AuthFailure::Password(PasswordFailure::TooMany { retry_after_s }) => {
+                Problem::TooManyAttempts { retry_after_s }
+            }
+            AuthFailure::Password(PasswordFailure::Busy) => {
+                Problem::Busy { what: failure.to_string() }
+            }
+            AuthFailure::Password(PasswordFailure::Wrong) | AuthFailure::Malformed => {
+                self.unauthorized(Complaint::Missing, failure.to_string())
+            }
+            AuthFailure::Token(_) | AuthFailure::AccountGone => {
+                self.unauthorized(Complaint::InvalidToken, failure.to_string())
+            }
+        }
+    }
+
+    fn unauthorized(&self, complaint: Complaint, reason: String) -> Problem {
+        let realm = Realm { origin: &self.origin, service: SERVICE };
+        let challenge = match self.admission.challenge {
+            ChallengeKind::Bearer => realm.bearer(self.admission.scope.as_deref(), complaint),
+            ChallengeKind::Basic => realm.basic(),
+        };
+        Problem::Unauthorized { challenge, reason }
+    }
+}
+
+/// How long a question about the cluster's health waits for the cluster.
+const MOMENT: Duration = Duration::from_secs(1);
+
+fn no_leader() -> Failure {
+    Failure::unavailable(Unavailable::NoLeader)
+}
+
+/// Waits for the read barrier; says whether the request goes on by what was last known.
+async fn settle(context: &Context, need: Need) -> Result<bool, Problem> {
+    if need == Need::LastKnown {
+        return Ok(false);
+    }
+    let barrier = context.cluster.barrier();
+    let settled = match need {
+        Need::FreshIfQuick => timeout(MOMENT, barrier).await.unwrap_or_else(|_| Err(no_leader())),
+        _ => barrier.await,
+    };
+    let Err(failure) = settled else { return Ok(false) };
+    let is_cut_off = matches!(
+        failure,
+        Failure::Unavailable { reason: Unavailable::NoMajority | Unavailable::NoLeader, .. }
+    );
+    let without_ms = context.cluster.quorum_ok().err().unwrap_or(0);
+    let stale_max_ms = context.limits.stale_reads_max.as_millis();
+    if need != Need::Fresh && is_cut_off && u128::from(without_ms) < stale_max_ms {
+        return Ok(true);
+    }
+    Err(failure.into())
+}

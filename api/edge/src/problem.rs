@@ -1,0 +1,234 @@
+//! What a handler answers when it cannot do what it was asked.
+//!
+//! A problem says what happened, to what, and what to do. How it is answered is said in two places
+//! only, [`crate::registry_form`] and [`crate::management_form`], each an exhaustive match.
+
+use consensus::cluster::{Failure, Unavailable};
+use content::failure::ContentFailure;
+use metadata::access::Reason;
+use metadata::refusal::Refusal;
+use metadata::tables::Damage;
+use oci::digest::{Digest, DigestError};
+use oci::manifest::ManifestError;
+use oci::name::{NameError, RepositoryName};
+
+/// Why a request is not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Problem {
+    /// Nothing is served under this path.
+    #[error("nothing is served under this path")]
+    PathUnknown,
+    /// The path is known, the method is not.
+    #[error("this path takes {allow}")]
+    MethodNotAllowed {
+        /// For the `Allow` header.
+        allow: &'static str,
+    },
+    /// A name or tag against its grammar.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A digest against its grammar, or of an algorithm that is not known.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// A page length that is no number.
+    #[error("n={given:?} is not a number of entries; give a decimal number, 0 or more")]
+    PageNumber {
+        /// What was given.
+        given: String,
+    },
+    /// A parameter or field that does not do.
+    #[error("{0}")]
+    Parameter(String),
+    /// A body that is not the JSON that is asked for.
+    #[error("the body does not read as the JSON document that belongs here: {0}")]
+    Json(String),
+    /// The request's head is larger than this registry takes.
+    #[error("the {what} of the request has more than {bytes_max} bytes")]
+    HeadTooLarge {
+        /// `request line` or `headers`.
+        what: &'static str,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A form or document is too large.
+    #[error("the body has more than {bytes_max} bytes")]
+    BodyTooLarge {
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The body broke off or stood still.
+    #[error("the body broke off: {cause}")]
+    BodyBroken {
+        /// What the connection said.
+        cause: String,
+    },
+
+    /// No, wrong or expired credentials; or a token narrower than what was asked.
+    #[error("{reason}")]
+    Unauthorized {
+        /// For `WWW-Authenticate`.
+        challenge: String,
+        /// What was wrong with them.
+        reason: String,
+    },
+    /// Too many wrong passwords for one account from one address.
+    #[error("too many wrong passwords for this account from this address; wait and try again")]
+    TooManyAttempts {
+        /// When.
+        retry_after_s: u32,
+    },
+    /// The right is missing.
+    #[error("{repository}: {reason}")]
+    Denied {
+        /// Where it is missing.
+        repository: RepositoryName,
+        /// What is missing.
+        reason: Reason,
+    },
+    /// Only system administrators may do this.
+    #[error("only a system administrator may do this")]
+    NotAuthorized,
+    /// Users and organizations share their names.
+    #[error("there is an account {name} already")]
+    AccountExists {
+        /// The name.
+        name: String,
+    },
+    /// No such repository, or none that the caller may know of.
+    #[error("there is no repository {repository} that you may see")]
+    RepositoryUnknown {
+        /// What was asked for.
+        repository: RepositoryName,
+    },
+    /// The caller could create the repository, but a push does not.
+    #[error(
+        "there is no repository {repository}, and a push does not create it: create it first, or turn \
+         the setting createRepositoryOnPush on"
+    )]
+    RepositoryNotCreated {
+        /// What was pushed to.
+        repository: RepositoryName,
+    },
+
+    /// The tag or digest is not in the repository.
+    #[error("{repository} has no manifest {reference}")]
+    ManifestUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was asked for.
+        reference: String,
+    },
+    /// The blob is not linked to the repository.
+    #[error("{repository} has no blob {digest}")]
+    BlobUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was asked for.
+        digest: Digest,
+    },
+    /// No byte of the blob is within the range.
+    #[error("the range lies outside of the blob's {size} bytes")]
+    RangeOutside {
+        /// Bytes of the blob.
+        size: u64,
+    },
+    /// A `Content-Range` against its grammar.
+    #[error("Content-Range {given:?} does not read; write it as first-last, both in bytes from 0")]
+    ChunkMalformed {
+        /// What was given.
+        given: String,
+    },
+    /// A chunk that does not begin where the upload stands. The upload is untouched.
+    #[error("the chunk does not begin where the upload stands, at byte {offset}")]
+    ChunkMisplaced {
+        /// Where the upload is.
+        location: String,
+        /// Bytes it has.
+        offset: u64,
+    },
+    /// `Content-Length` and `Content-Range` contradict each other.
+    #[error("Content-Length says {length} bytes, Content-Range {range}")]
+    LengthDiffers {
+        /// Bytes of the body.
+        length: u64,
+        /// Bytes of the range.
+        range: u64,
+    },
+    /// An upload is closed without saying what it is, or in two ways.
+    #[error("say once which blob this is: ?digest=sha256:…")]
+    DigestParameter,
+    /// The bytes are others than announced.
+    #[error("the bytes do not hash to {expected}; send them again")]
+    DigestMismatch {
+        /// What was announced.
+        expected: Digest,
+    },
+    /// No manifest this registry takes.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// More bytes than a manifest may have.
+    #[error("a manifest has at most {bytes_max} bytes")]
+    ManifestTooLarge {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// More tags than one PUT may move.
+    #[error("one PUT moves at most {tags_max} tags")]
+    TooManyTags {
+        /// The bound.
+        tags_max: usize,
+    },
+
+    /// The state machine refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Between the request and its bytes.
+    #[error(transparent)]
+    Content(ContentFailure),
+    /// Too much at once on this replica.
+    #[error("{what}")]
+    Busy {
+        /// Of what.
+        what: String,
+    },
+    /// The same request may succeed later.
+    #[error("{reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: Unavailable,
+        /// When.
+        retry_after_s: u32,
+    },
+    /// Ours to mend. The caller sees an id, the log the cause.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Unavailable { reason, retry_after_s } => {
+                Self::Unavailable { reason, retry_after_s }
+            }
+            Failure::Fault(cause) => Self::Fault(cause),
+        }
+    }
+}
+
+impl From<ContentFailure> for Problem {
+    fn from(failure: ContentFailure) -> Self {
+        match failure {
+            ContentFailure::Cluster(failure) => Failure::clone(&failure).into(),
+            ContentFailure::DigestMismatch { expected } => Self::DigestMismatch { expected },
+            ContentFailure::Fault(cause) => Self::Fault(cause),
+            other => Self::Content(other),
+        }
+    }
+}
+
+impl From<Damage> for Problem {
+    fn from(damage: Damage) -> Self {
+        Self::Fault(damage.to_string())
+    }
+}

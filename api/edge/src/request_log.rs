@@ -1,0 +1,68 @@
+//! An id for each request: in its answer, in every log line of its handling, and in the body of a fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::HeaderName;
+use rand::Rng;
+use tracing::{Instrument, Level};
+
+use crate::answer;
+use crate::context::Context;
+use crate::counted::CountedBody;
+use crate::origin::Connected;
+use crate::traffic::Surface;
+
+/// Where the id stands in an answer.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request's id: 16 hexadecimal digits; an extension of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    fn random() -> Self {
+        Self(format!("{:016x}", rand::rng().random::<u64>()))
+    }
+
+    /// The id of the request with these extensions.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_else(|| Self("-".to_owned()))
+    }
+}
+
+/// Names, counts and logs one request.
+///
+/// The path is logged, the query is not: nothing secret belongs there, but clients err.
+pub async fn observe(
+    State(context): State<Arc<Context>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = RequestId::random();
+    request.extensions_mut().insert(id.clone());
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(300).collect();
+    let client = request.extensions().get::<Connected>().map(|connected| connected.address);
+    let client = client.map_or_else(String::new, |address| address.ip().to_string());
+    let span = tracing::info_span!("request", id = %id.0, %method, path, client);
+
+    let begun_ms = context.clock.monotonic_ms();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let took_ms = context.clock.monotonic_ms().saturating_sub(begun_ms);
+    let took = Duration::from_millis(took_ms);
+
+    let status = response.status();
+    let surface = Surface::of(&path);
+    context.traffic.answered(surface, &method, status, took);
+    span.in_scope(|| match surface {
+        Surface::Health => tracing::event!(Level::DEBUG, status = status.as_u16(), took_ms),
+        _ => tracing::event!(Level::INFO, status = status.as_u16(), took_ms),
+    });
+    answer::set(response.headers_mut(), X_REQUEST_ID, &id.0);
+    response.map(|body| Body::new(CountedBody::new(body, context)))
+}

@@ -1,0 +1,47 @@
+//! Real clients: each pushes through one replica, pulls through each other one and compares, lists,
+//! and deletes through the third.
+//!
+//! A client that is not installed is skipped with a notice; `tools/ci/install-clients.sh` brings
+//! them.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "clients/curl.rs"]
+mod curl;
+#[path = "clients/docker.rs"]
+mod docker;
+#[path = "clients/layout.rs"]
+mod layout;
+#[path = "clients/podman.rs"]
+mod podman;
+#[path = "clients/quickstart.rs"]
+mod quickstart;
+#[path = "clients/skopeo.rs"]
+mod skopeo;
+
+use chaos_tests::cluster::{ADMIN, Cluster};
+use chaos_tests::logs;
+
+/// `HOST:PORT` of the HTTPS listener of each replica.
+fn hosts(cluster: &Cluster) -> Vec<String> {
+    let hosts = cluster.replicas.iter().map(|it| it.url.trim_start_matches("https://").to_owned());
+    hosts.collect()
+}
+
+/// `NAME:PASSWORD`, as most clients take it.
+fn credentials(cluster: &Cluster) -> String {
+    format!("{ADMIN}:{}", cluster.password)
+}
+
+/// What every replica must agree on after a client deleted its tag through one of them.
+async fn gone_everywhere(cluster: &Cluster, repository: &str, tag: &str) {
+    for place in 0..cluster.replicas.len() {
+        let seen = cluster.registry.look(place, repository, tag).await.unwrap();
+        assert_eq!(seen, None, "replica {place} still shows {repository}:{tag}");
+    }
+}
+
+/// Nobody has panicked and nothing secret was logged.
+fn ends_well(cluster: &Cluster) {
+    let complaints = logs::complaints(cluster).unwrap();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

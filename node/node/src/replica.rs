@@ -1,0 +1,423 @@
+//! A replica from start to end: every part in its order, and back.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::plain::Plain;
+use api::public::{Public, PublicOptions};
+use async_trait::async_trait;
+use blobs::files::DiskFiles;
+use blobs::store::{BlobStore, Options};
+use consensus::cluster::{Cluster, Freshness};
+use consensus::start::{StartError, StartOptions, Tuning};
+use content::content::{Content, Limits as ContentLimits};
+use edge::context::Context;
+use edge::limits::Limits as RequestLimits;
+use edge::origin::HostNames;
+use health::facts::{Facts, Health};
+use metadata::command::Command;
+use metadata::members::MemberUpdate;
+use metadata::members;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tools::cli::ServeRequest;
+use tools::config::Config;
+use tools::config::listeners::Http;
+use tools::exit::Stop;
+use tools::machine;
+use transfer::client::{Client, Limits as TransferLimits};
+use transfer::peer_dial::PeerDial;
+use transfer::service::Service;
+use wire::clock::SystemClock;
+use wire::dial::TcpDial;
+use wire::listen::{Listen, TcpListen};
+use wire::server_tls::ServerTls;
+use wire::stream::BoxStream;
+
+use crate::peer_listener::{self, Answering};
+use crate::signals::{Signals, Wish};
+use crate::telemetry::{self, Level};
+use crate::{boot, certificate, descriptors, disk, runtimes};
+
+/// The version that this program shows.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Old uploads are looked for this often.
+const TIDY_EVERY: Duration = Duration::from_secs(15);
+
+/// Between two tries to tell the cluster this replica's address and version.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs a replica until it is told to stop: what `holdfast serve` does.
+pub fn serve(request: ServeRequest) -> Result<(), Stop> {
+    let level = telemetry::start(&request.config.log);
+    let descriptors = descriptors::raise_limit();
+    let cannot = |error: io::Error| Stop::failed(format!("a runtime cannot be started: {error}"));
+    let peers = runtimes::peers().map_err(cannot)?;
+    let public = runtimes::public().map_err(cannot)?;
+    let connections_max = descriptors::connections_max(descriptors, request.config.limits.connections_max);
+    let start = Start { level, connections_max, peers: peers.handle().clone(), request };
+    let ended = public.block_on(start.run());
+    // Whatever still runs has had its time.
+    public.shutdown_background();
+    peers.shutdown_timeout(Duration::from_secs(2));
+    ended
+}
+
+/// What a replica is started with.
+struct Start {
+    request: ServeRequest,
+    level: Level,
+    connections_max: usize,
+    peers: Handle,
+}
+
+/// The ports, taken before anything else is begun.
+struct Ports {
+    public: Arc<dyn Listen>,
+    plain: Option<Arc<dyn Listen>>,
+    peer: TcpListen,
+}
+
+/// Tasks that end with the replica.
+#[derive(Default)]
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn spawn(&mut self, on: &Handle, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(on.spawn(task).abort_handle());
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl Start {
+    async fn run(self) -> Result<(), Stop> {
+        let mut signals = Signals::new().map_err(|error| fault("receive signals", &error))?;
+        let config = &self.request.config;
+        let ports = self.ports().await?;
+        let cluster = self.cluster().await?;
+        let content_folder = config.content_folder();
+        let store = open_store(content_folder.clone()).await?;
+        let dial = Arc::new(PeerPort { cluster: cluster.clone() });
+        let client = Client::new(dial, TransferLimits::default());
+        let content =
+            Content::new(cluster.clone(), store.clone(), client.clone(), content_limits(config));
+        let service = Service::new(
+            store.clone(),
+            client,
+            Arc::new(content.clone()),
+            Arc::new(content.clone()),
+        );
+        let mut tasks = Tasks::default();
+        let answering = Answering::new(&cluster, service, Handle::current());
+        tasks.spawn(&self.peers, peer_listener::listen(ports.peer, answering));
+        tasks.spawn(&Handle::current(), tell_about_this_replica(cluster.clone(), config.clone()));
+        tracing::info!(
+            replica = %cluster.replica_id(),
+            cluster = cluster.cluster_id(),
+            version = VERSION,
+            "this replica takes part in the cluster"
+        );
+
+        let opened = tokio::select! {
+            opened = self.open_public(&cluster, &content, (ports.public, ports.plain)) => opened?,
+            () = stop_wished(&mut signals) => {
+                cluster.shutdown().await;
+                return Ok(());
+            }
+        };
+        keep_house(&mut tasks, &content, &opened.health);
+        let ended = self.until_the_end(&mut signals, &cluster, &opened.tls).await;
+
+        let drain_max = Duration::from_secs(u64::from(config.limits.drain_max_s));
+        opened.public.drain(drain_max).await;
+        cluster.shutdown().await;
+        drop(tasks);
+        close(store, content_folder).await;
+        ended
+    }
+
+    async fn ports(&self) -> Result<Ports, Stop> {
+        let config = &self.request.config;
+        let public = bind(&config.public.listen).await?;
+        let plain = match config.public.http {
+            Http::Off => None,
+            Http::Redirect | Http::Serve => Some(bind(&config.public.http_listen).await?),
+        };
+        // Bound where it is used: Raft's runtime drives its own connections.
+        let address = config.peer.listen.clone();
+        let peer = self.peers.spawn(async move { TcpListen::bind(&address).await }).await;
+        let peer = peer.unwrap_or_else(|ended| Err(io::Error::other(ended)));
+        let peer = peer.map_err(|error| Stop::failed(error.to_string()))?;
+        Ok(Ports { public, plain, peer })
+    }
+
+    async fn cluster(&self) -> Result<Cluster, Stop> {
+        let config = &self.request.config;
+        let raft = &config.raft;
+        let folder = config.content_folder();
+        let nearest = config.data.clone();
+        let disk_free = move || {
+            let at = if folder.is_dir() { &folder } else { &nearest };
+            disk::free_bytes(at)
+        };
+        let started = consensus::start::start(StartOptions {
+            folder: config.data.clone(),
+            runtime: self.peers.clone(),
+            clock: Arc::new(SystemClock::new()),
+            dial: Arc::new(TcpDial::default()),
+            tuning: Tuning {
+                heartbeat_ms: raft.heartbeat_ms,
+                election_ms_min: raft.election_ms_min,
+                election_ms_max: raft.election_ms_max,
+                snapshot_log_bytes_min: raft.snapshot_log_bytes_min,
+                ..Tuning::default()
+            },
+            version: VERSION.to_owned(),
+            disk_free: Arc::new(disk_free),
+        });
+        started.await.map_err(|error| match &error {
+            StartError::Folder(cause) if cause.is_for_safety() => Stop::refused(error.to_string()),
+            _ => Stop::failed(error.to_string()),
+        })
+    }
+
+    /// Opens the ports for clients; a newcomer waits here for the cluster's state.
+    async fn open_public(
+        &self,
+        cluster: &Cluster,
+        content: &Content,
+        (listen, plain): (Arc<dyn Listen>, Option<Arc<dyn Listen>>),
+    ) -> Result<Opened, Stop> {
+        let config = &self.request.config;
+        let hosts = certificate::host_names(&config.public, &config.peer, &machine::host_name());
+        let pair = self.certificate(cluster, &hosts).await?;
+        let tls = ServerTls::new(&pair.certificate_pem, &pair.key_pem)
+            .map_err(|error| fault("use the public certificate", &error))?;
+        let tls = Arc::new(tls);
+
+        let names = HostNames { external_url: config.public.external_url.clone(), names: hosts };
+        let limits = RequestLimits {
+            body_idle_max: Duration::from_secs(u64::from(config.limits.body_idle_max_s)),
+            ..RequestLimits::default()
+        };
+        let context = Context::new(cluster.clone(), content.clone(), names, limits);
+        let health = Health::new(Arc::clone(&context), self.facts(cluster).await?);
+        let https_port = listen.local_addr().map_or(443, |address| address.port());
+        let plain = plain.map(|listen| {
+            let external_url = config.public.external_url.clone();
+            let plain = match config.public.http {
+                Http::Serve => Plain::Serve,
+                Http::Off | Http::Redirect => Plain::Redirect { external_url, https_port },
+            };
+            (listen, plain)
+        });
+        let router = api::router::router(&context, Arc::clone(&health));
+        let public = Public::start(PublicOptions {
+            runtime: Handle::current(),
+            context,
+            router,
+            listen,
+            tls: Arc::clone(&tls),
+            plain,
+            connections_max: self.connections_max,
+        });
+        tracing::info!(https = config.public.listen, "clients are answered");
+        Ok(Opened { public, tls, health })
+    }
+
+    async fn certificate(
+        &self,
+        cluster: &Cluster,
+        hosts: &[String],
+    ) -> Result<wire::certificate::CertifiedKey, Stop> {
+        let config = &self.request.config;
+        let own = certificate::own(&config.public)
+            .map_err(|error| fault("read the public certificate", &error))?;
+        match own {
+            Some(own) => Ok(own),
+            None => certificate::by_the_cluster(cluster, &config.data, hosts)
+                .await
+                .map_err(|error| fault("make the public certificate", &error)),
+        }
+    }
+
+    /// What the health pages are told.
+    async fn facts(&self, cluster: &Cluster) -> Result<Facts, Stop> {
+        let config = &self.request.config;
+        let ca = certificate::authority_pem(cluster)
+            .await
+            .map_err(|error| fault("read the cluster's authority", &error))?;
+        let server_ca = if config.public.certificate.is_some() { String::new() } else { ca };
+        let folder = config.content_folder();
+        Ok(Facts {
+            version: VERSION.to_owned(),
+            server_ca: Arc::new(move || server_ca.clone()),
+            disk: Arc::new(move || disk::room(&folder)),
+            metrics_from: Vec::new(),
+        })
+    }
+
+    /// Waits until the replica is to end; reads certificates and log level again when asked to.
+    async fn until_the_end(
+        &self,
+        signals: &mut Signals,
+        cluster: &Cluster,
+        tls: &ServerTls,
+    ) -> Result<(), Stop> {
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Stop => {
+                        tracing::info!("draining");
+                        return Ok(());
+                    }
+                    Wish::Reload => self.reload(tls),
+                },
+                cause = cluster.halted() => {
+                    tracing::error!(cause, "this replica cannot go on");
+                    return Err(Stop::failed(cause));
+                }
+            }
+        }
+    }
+
+    fn reload(&self, tls: &ServerTls) {
+        let config = match self.request.flags.load() {
+            Ok(config) => config,
+            Err(stop) => {
+                tracing::error!(%stop, "the configuration is not read again; the former one stays");
+                return;
+            }
+        };
+        self.level.set(&config.log.level);
+        let own = certificate::own(&config.public).and_then(|own| match own {
+            Some(own) => tls.reload(&own.certificate_pem, &own.key_pem),
+            None => Ok(()),
+        });
+        match own {
+            Ok(()) => tracing::info!(level = config.log.level, "certificates and log level are read again"),
+            Err(error) => tracing::error!(%error, "the former certificate stays"),
+        }
+    }
+}
+
+/// The ports for clients, open.
+struct Opened {
+    public: Public,
+    tls: Arc<ServerTls>,
+    health: Arc<Health>,
+}
+
+/// Reaches the transfer service of peers.
+struct PeerPort {
+    cluster: Cluster,
+}
+
+#[async_trait]
+impl PeerDial for PeerPort {
+    async fn dial(&self, replica_id: &str) -> io::Result<BoxStream> {
+        self.cluster.dial_peer(replica_id, &["http/1.1"]).await
+    }
+}
+
+async fn bind(address: &str) -> Result<Arc<dyn Listen>, Stop> {
+    let bound = TcpListen::bind(address).await.map_err(|error| Stop::failed(error.to_string()))?;
+    Ok(Arc::new(bound))
+}
+
+fn content_limits(config: &Config) -> ContentLimits {
+    let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    ContentLimits {
+        uploads_max: most(config.limits.uploads_max),
+        uploads_per_account_max: most(config.limits.uploads_per_account_max),
+        upload_idle_max: Duration::from_secs(config.storage.upload_idle_max_s),
+        free_min_bytes: disk::watermark(&config.data, config.storage.free_min_bytes),
+        ..ContentLimits::default()
+    }
+}
+
+async fn open_store(folder: PathBuf) -> Result<Arc<BlobStore>, Stop> {
+    let opened = tokio::task::spawn_blocking(move || {
+        let boot = boot::begin(&folder)?;
+        let store = BlobStore::open(&folder, Arc::new(DiskFiles), Options::default())?;
+        let removed = store.adopt_after_start(boot)?;
+        if removed > 0 {
+            tracing::info!(removed, "uploads that went through a power cut were removed");
+        }
+        Ok(store)
+    });
+    let opened: io::Result<Arc<BlobStore>> = opened.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+    opened.map_err(|error| fault("open the content store", &error))
+}
+
+async fn close(store: Arc<BlobStore>, folder: PathBuf) {
+    let closed = tokio::task::spawn_blocking(move || {
+        store.close()?;
+        boot::goodbye(&folder)
+    });
+    match closed.await {
+        Ok(Ok(())) => tracing::info!("ended"),
+        Ok(Err(error)) => tracing::warn!(%error, "the content store did not close in order"),
+        Err(error) => tracing::warn!(%error, "the content store did not close in order"),
+    }
+}
+
+/// The loops that keep content and health in order.
+fn keep_house(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
+    let here = Handle::current();
+    let (healing, leases, uploads) = (content.clone(), content.clone(), content.clone());
+    tasks.spawn(&here, async move { healing.heal().await });
+    tasks.spawn(&here, async move { leases.renew_leases().await });
+    tasks.spawn(&here, async move {
+        loop {
+            tokio::time::sleep(TIDY_EVERY).await;
+            if let Err(error) = uploads.tidy_uploads().await {
+                tracing::warn!(%error, "old uploads were not removed");
+            }
+        }
+    });
+    let health = Arc::clone(health);
+    tasks.spawn(&here, async move { health::checks::run(&health).await });
+}
+
+/// Tells the cluster where this replica is and which version it runs, where that has changed.
+async fn tell_about_this_replica(cluster: Cluster, config: Config) {
+    let address = config.peer.advertised(&machine::host_name());
+    let replica_id = cluster.replica_id();
+    loop {
+        let known = cluster.read(Freshness::Local, |view| members::find(view, replica_id)).await;
+        match known {
+            Ok(Some(row)) if row.address == address && row.version == VERSION => return,
+            Ok(Some(_)) => {
+                let update = MemberUpdate {
+                    replica_id,
+                    address: Some(address.clone()),
+                    version: Some(VERSION.to_owned()),
+                };
+                if cluster.propose(Command::MemberUpdate(update)).await.is_ok() {
+                    return;
+                }
+            }
+            Ok(None) | Err(_) => {}
+        }
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+async fn stop_wished(signals: &mut Signals) {
+    while signals.next().await != Wish::Stop {}
+}
+
+fn fault(doing: &str, error: &io::Error) -> Stop {
+    Stop::failed(format!("cannot {doing}: {error}"))
+}

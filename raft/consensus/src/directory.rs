@@ -1,0 +1,100 @@
+//! Who is a member and where: the membership rows, in memory, for handshakes and dialling.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use metadata::members::{self, MemberRow};
+use metadata::replica::ReplicaId;
+use metadata::tables::{Damage, Read};
+use wire::peer_identity::PeerKey;
+use wire::peer_tls::PeerRules;
+
+/// A member that a newcomer was told of when it joined, until its tables say more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) replica_id: ReplicaId,
+    pub(crate) address: String,
+}
+
+/// The members as this replica knows them.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    own: ReplicaId,
+    known: Vec<Known>,
+    rows: RwLock<Arc<Vec<MemberRow>>>,
+}
+
+impl Directory {
+    pub(crate) fn new(own: ReplicaId, known: Vec<Known>) -> Arc<Self> {
+        Arc::new(Self { own, known, rows: RwLock::default() })
+    }
+
+    /// Reads the membership rows anew.
+    pub(crate) fn refresh(&self, tables: &impl Read) -> Result<(), Damage> {
+        let rows = Arc::new(members::list(tables)?);
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Vec<MemberRow>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All members, by number.
+    pub(crate) fn rows(&self) -> Vec<MemberRow> {
+        self.current().as_ref().clone()
+    }
+
+    pub(crate) fn find(&self, replica_id: ReplicaId) -> Option<MemberRow> {
+        self.current().iter().find(|row| row.replica_id == replica_id).cloned()
+    }
+
+    /// Where a peer listens.
+    pub(crate) fn address(&self, replica_id: ReplicaId) -> Option<String> {
+        if let Some(row) = self.find(replica_id) {
+            return Some(row.address);
+        }
+        let known = self.known.iter().find(|known| known.replica_id == replica_id);
+        known.map(|known| known.address.clone())
+    }
+
+    /// The other members.
+    pub(crate) fn peers(&self) -> Vec<ReplicaId> {
+        let rows = self.current();
+        if rows.is_empty() {
+            return self.known.iter().map(|known| known.replica_id).collect();
+        }
+        rows.iter().map(|row| row.replica_id).filter(|id| *id != self.own).collect()
+    }
+
+    /// Whether the tables say anything yet. A newcomer's do not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.current().is_empty()
+    }
+
+    /// Whether calls of `replica_id` in its life `incarnation` are answered.
+    ///
+    /// A newcomer without tables listens to whoever the cluster's authority has certified: it can't
+    /// know who joined after it, and one of those may be the leader that brings it the tables.
+    pub(crate) fn admits(&self, replica_id: ReplicaId, incarnation: &str) -> bool {
+        self.is_empty() || self.find(replica_id).is_some_and(|row| row.incarnation == incarnation)
+    }
+}
+
+impl PeerRules for Directory {
+    fn listed(&self, key: &PeerKey, replica_id: &str) -> bool {
+        let key = key.to_string();
+        let rows = self.current();
+        rows.is_empty()
+            || rows
+                .iter()
+                .any(|row| row.replica_id.to_string() == replica_id && row.public_key == key)
+    }
+
+    fn out_of_date(&self, peer: &wire::peer_identity::PeerIdentity, not_after_ms: u64) {
+        tracing::warn!(
+            replica = peer.replica_id,
+            not_after_ms,
+            "the certificate of a member is out of its dates; it was let in because its key is listed"
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! Deleting a manifest with all its tags.
+
+use oci::digest::Digest;
+use oci::name::RepositoryName;
+
+use super::{find_in, parents_in, remove};
+use crate::access::Action;
+use crate::codec::message;
+use crate::moment::Moment;
+use crate::outcome::Answer;
+use crate::refusal::Refusal;
+use crate::repositories;
+use crate::ruling::Ruling;
+use crate::tables::Write;
+
+/// The answer names so many tags, at most.
+const TAGS_NAMED_MAX: usize = 100;
+
+/// A refusal names so many parents, at most.
+const PARENTS_NAMED_MAX: usize = 10;
+
+message! {
+    /// Deletes a manifest and all tags on it; refused while an index of the repository names it.
+    pub struct ManifestDelete {
+        /// Where.
+        1 repository: RepositoryName,
+        /// Which manifest.
+        2 digest: Digest,
+        /// The account that asks.
+        3 actor: String,
+    }
+}
+
+impl ManifestDelete {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let digest = &self.digest;
+        let (actor, action) = (&self.actor, Action::Delete);
+        let repository = repositories::permitted(tables, actor, &self.repository, action, moment)?;
+        let number = repository.number();
+        if find_in(tables, number, digest)?.is_none() {
+            return Err(Refusal::ManifestUnknown { digest: digest.clone() }.into());
+        }
+        let parents = parents_in(tables, number, digest, PARENTS_NAMED_MAX)?;
+        if !parents.is_empty() {
+            return Err(Refusal::ManifestHasParents { digest: digest.clone(), parents }.into());
+        }
+        let mut tags = remove(tables, number, digest, moment)?;
+        tags.truncate(TAGS_NAMED_MAX);
+        repositories::touch(tables, &self.repository, &repository, moment);
+        Ok(Answer::Deleted { tags })
+    }
+}

@@ -1,0 +1,321 @@
+//! Everything a command may be refused for: the caller's to mend, the same on every replica.
+
+use oci::digest::Digest;
+use oci::name::{RepositoryName, TagName};
+
+use crate::access::Reason;
+use crate::codec::choice;
+use crate::collection::Needed;
+use crate::replica::ReplicaId;
+
+choice! {
+    /// Why a command was not carried out. Its text says what to do; nothing has changed.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Refusal {
+        /// Late, or the replica has opened another session since.
+        #[error("session {session} is closed; the replica opens a new one")]
+        1 SessionClosed {
+            /// The session.
+            1 session: u64,
+        },
+        /// A late duplicate.
+        #[error("number {number} of session {session} is closed: its outcome was fetched already")]
+        2 NumberClosed {
+            /// The session.
+            1 session: u64,
+            /// The number.
+            2 number: u64,
+        },
+        /// A late duplicate of the opening by a former life.
+        #[error("replica {replica_id} has been restarted since; this life of it is over")]
+        3 LifeOver {
+            /// The replica.
+            1 replica_id: ReplicaId,
+        },
+        /// A disk that was wiped or rolled back.
+        #[error("replica {replica_id} comes with another incarnation than it joined with; \
+                 set its data folder aside and join again under a new id")]
+        4 IncarnationUnknown {
+            /// The replica.
+            1 replica_id: ReplicaId,
+        },
+        /// Not, or no more.
+        #[error("replica {replica_id} is not a member of this cluster")]
+        5 MemberUnknown {
+            /// The replica.
+            1 replica_id: ReplicaId,
+        },
+        /// Ids are never used twice.
+        #[error("the replica id {replica_id} is or was in use; choose another")]
+        6 ReplicaIdTaken {
+            /// The id.
+            1 replica_id: ReplicaId,
+        },
+        /// Struck keys never come back.
+        #[error("the key {public_key} belonged to a replica that was removed; join with a new key")]
+        7 KeyStruck {
+            /// SHA-256 of the key in hexadecimal.
+            1 public_key: String,
+        },
+        /// Two voters on a machine fall together.
+        #[error("replica {replica_id} runs on the same machine, so both would fail together; \
+                 use another machine, or allow it in the settings")]
+        8 MachineTaken {
+            /// The one that is there.
+            1 replica_id: ReplicaId,
+        },
+        /// It must leave the voters first.
+        #[error("replica {replica_id} is a voter; it has to leave the voters before it is removed")]
+        9 MemberIsVoter {
+            /// The replica.
+            1 replica_id: ReplicaId,
+        },
+        /// Numbers have sixteen bits and are never used twice.
+        #[error("65,535 replicas have joined this cluster, the most there can be")]
+        10 MembersExhausted,
+        /// Also for a wrong secret.
+        #[error("join token {id} is not known or its secret is wrong; \
+                 make one with `holdfast join-token create`")]
+        11 JoinTokenUnknown {
+            /// Its id.
+            1 id: String,
+        },
+        /// By wall time.
+        #[error("join token {id} has expired; make a new one with `holdfast join-token create`")]
+        12 JoinTokenExpired {
+            /// Its id.
+            1 id: String,
+        },
+        /// Each newcomer takes one use.
+        #[error("join token {id} has no uses left; \
+                 make a new one with `holdfast join-token create`")]
+        13 JoinTokenUsedUp {
+            /// Its id.
+            1 id: String,
+        },
+        /// Ids are drawn at random.
+        #[error("join token {id} exists already")]
+        14 JoinTokenExists {
+            /// Its id.
+            1 id: String,
+        },
+        /// It could never be used.
+        #[error("join token {id:?} needs an id, the hash of a secret and at least one use")]
+        15 JoinTokenUnfit {
+            /// Its id.
+            1 id: String,
+        },
+        /// A cluster begins once.
+        #[error("this cluster exists already, under the id {cluster_id}")]
+        16 ClusterExists {
+            /// Its id.
+            1 cluster_id: String,
+        },
+        /// By the setting.
+        #[error("the registry is read-only for now: pulls go on, pushes and deletions do not")]
+        17 ReadOnly,
+        /// By the bounds of the setting, or of what one command may carry.
+        #[error("{setting} must lie between {min} and {max}")]
+        18 SettingOutOfBounds {
+            /// Its name, or what there is too much of.
+            1 setting: String,
+            /// Least.
+            2 min: u64,
+            /// Most.
+            3 max: u64,
+        },
+        /// Account names are namespaces.
+        #[error("{name:?} can't be an account: at most 100 of a-z, 0-9 and single . _ - between \
+                 them, and not docker-datacenter, which is reserved")]
+        19 AccountNameInvalid {
+            /// The name.
+            1 name: String,
+        },
+        /// Users and organizations share their names.
+        #[error("{name} is an organization, not a user")]
+        20 AccountIsOrganization {
+            /// The name.
+            1 name: String,
+        },
+        /// Somebody must be able to administer.
+        #[error("{name} is the last system administrator; make another one first")]
+        21 LastAdministrator {
+            /// The name.
+            1 name: String,
+        },
+        /// By the actor's rights as they are now.
+        #[error("{actor} may not do this in {repository}: {reason}")]
+        22 Denied {
+            /// The account.
+            1 actor: String,
+            /// The repository.
+            2 repository: RepositoryName,
+            /// Which right is missing.
+            3 reason: Reason,
+        },
+        /// And the actor may know.
+        #[error("there is no repository {repository}; create it first, or let pushes create \
+                 repositories (setting createRepositoryOnPush)")]
+        23 RepositoryUnknown {
+            /// Its name.
+            1 repository: RepositoryName,
+        },
+        /// Names are unique.
+        #[error("repository {repository} exists already")]
+        24 RepositoryExists {
+            /// Its name.
+            1 repository: RepositoryName,
+        },
+        /// Of more or fewer than two components.
+        #[error("{repository} can't be a repository: its name has two parts, namespace/name")]
+        25 RepositoryNameUnfit {
+            /// Its name.
+            1 repository: RepositoryName,
+        },
+        /// Not linked to the repository, or not kept.
+        #[error("blob {digest} is not known here; upload it")]
+        26 BlobUnknown {
+            /// The blob.
+            1 digest: Digest,
+        },
+        /// Delete the manifests first.
+        #[error("blob {digest} is named by manifests of this repository; delete those first: {}",
+                list(manifests))]
+        27 BlobReferenced {
+            /// The blob.
+            1 digest: Digest,
+            /// The first of them.
+            2 manifests: Vec<Digest>,
+        },
+        /// A descriptor or a commit states another size than is stored.
+        #[error("{digest} has {stored} bytes, not {stated}")]
+        28 SizeMismatch {
+            /// The blob.
+            1 digest: Digest,
+            /// As stored.
+            2 stored: u64,
+            /// As stated.
+            3 stated: u64,
+        },
+        /// Fetch fresh receipts and propose again; nothing need be uploaded again.
+        #[error("{counted} of the receipts count and {needed} are needed; ask the holders afresh")]
+        29 ReceiptsTooFew {
+            /// Voters whose receipts count.
+            1 counted: u32,
+            /// W.
+            2 needed: u32,
+        },
+        /// Fetch a fresh one.
+        #[error("the receipt for {digest} does not count any more; ask the holder afresh")]
+        30 ReceiptStale {
+            /// The blob.
+            1 digest: Digest,
+        },
+        /// Copies must be made first.
+        #[error("too few replicas hold these blobs for now: {}", list(digests))]
+        31 HoldersTooFew {
+            /// The blobs; the first five hundred where there are more.
+            1 digests: Vec<Digest>,
+        },
+        /// Upload them first.
+        #[error("the manifest names content that this repository does not have; push it first: {}",
+                list(digests))]
+        32 ManifestBlobsUnknown {
+            /// All that is missing; the first five hundred where there is more.
+            1 digests: Vec<Digest>,
+        },
+        /// More references or tags than one push may carry.
+        #[error("a manifest may have 2,000 references, and one push may set 100 tags")]
+        33 ManifestTooLarge,
+        /// Not in this repository.
+        #[error("there is no manifest {digest} in this repository")]
+        34 ManifestUnknown {
+            /// The manifest.
+            1 digest: Digest,
+        },
+        /// Delete the parents first.
+        #[error("manifest {digest} is part of an index of this repository; delete that first: {}",
+                list(parents))]
+        35 ManifestHasParents {
+            /// The manifest.
+            1 digest: Digest,
+            /// The first of them.
+            2 parents: Vec<Digest>,
+        },
+        /// Not in this repository.
+        #[error("there is no tag {tag} in this repository")]
+        36 TagUnknown {
+            /// The tag.
+            1 tag: TagName,
+        },
+        /// The repository keeps its tags where they are.
+        #[error("tag={tag} cannot be overwritten because {repository} is an immutable repository")]
+        37 TagImmutable {
+            /// The repository.
+            1 repository: RepositoryName,
+            /// The tag.
+            2 tag: TagName,
+        },
+        /// `If-Match` or `If-None-Match` does not hold.
+        #[error("tag {tag} is not where the request's condition wants it; look and try again")]
+        38 PreconditionFailed {
+            /// The tag.
+            1 tag: TagName,
+            /// Where it points; `None` where it does not exist.
+            2 current: Option<Digest>,
+        },
+        /// Not to be condemned.
+        #[error("blob {digest} is not collected: {reason}")]
+        39 BlobNeeded {
+            /// The blob.
+            1 digest: Digest,
+            /// What keeps it.
+            2 reason: Needed,
+        },
+        /// It came back since.
+        #[error("blob {digest} is not condemned with that generation any more")]
+        40 GenerationPassed {
+            /// The blob.
+            1 digest: Digest,
+        },
+        /// It must keep its copy.
+        #[error("replica {replica_id} is a holder of {digest} and keeps it")]
+        41 HolderListed {
+            /// The blob.
+            1 digest: Digest,
+            /// The replica.
+            2 replica_id: ReplicaId,
+        },
+        /// It is none.
+        #[error("replica {replica_id} is not a holder of {digest}")]
+        42 HolderUnlisted {
+            /// The blob.
+            1 digest: Digest,
+            /// The replica.
+            2 replica_id: ReplicaId,
+        },
+        /// The copy is not in surplus.
+        #[error("{left} copies of {digest} would be left and {needed} are wanted")]
+        43 CopiesTooFew {
+            /// The blob.
+            1 digest: Digest,
+            /// On voters, without this one.
+            2 left: u32,
+            /// RF.
+            3 needed: u32,
+        },
+    }
+}
+
+impl Refusal {
+    /// More of something than a command may have.
+    pub(crate) fn out_of_bounds(what: &str, max: usize) -> Self {
+        let max = u64::try_from(max).unwrap_or(u64::MAX);
+        Self::SettingOutOfBounds { setting: what.to_owned(), min: 0, max }
+    }
+}
+
+fn list(digests: &[Digest]) -> String {
+    let digests: Vec<String> = digests.iter().map(Digest::to_string).collect();
+    digests.join(", ")
+}

@@ -1,0 +1,145 @@
+//! Creating, changing and deleting repositories.
+
+use oci::name::RepositoryName;
+
+use super::{RepositoryNumber, RepositoryRow, Visibility, find, put};
+use crate::access::{self, Action};
+use crate::accounts;
+use crate::codec::message;
+use crate::moment::Moment;
+use crate::outcome::Answer;
+use crate::refusal::Refusal;
+use crate::row;
+use crate::ruling::Ruling;
+use crate::settings;
+use crate::tables::{Table, Write};
+
+message! {
+    /// Creates a repository.
+    pub struct RepositoryCreate {
+        /// `namespace/name`.
+        1 repository: RepositoryName,
+        /// The account that asks.
+        2 actor: String,
+        /// Who may read.
+        3 visibility: Visibility,
+        /// Whether a push asks: then one that exists is fine, and the setting decides.
+        4 on_push: bool,
+    }
+}
+
+message! {
+    /// Changes what is given and leaves the rest.
+    pub struct RepositoryUpdate {
+        /// The repository.
+        1 repository: RepositoryName,
+        /// The account that asks.
+        2 actor: String,
+        /// Who may read.
+        3 visibility: Option<Visibility>,
+        /// Whether a tag, once pushed, stays with its manifest.
+        4 immutable_tags: Option<bool>,
+    }
+}
+
+message! {
+    /// Deletes a repository with everything in it.
+    pub struct RepositoryDelete {
+        /// The repository.
+        1 repository: RepositoryName,
+        /// The account that asks.
+        2 actor: String,
+    }
+}
+
+impl RepositoryCreate {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let action = if self.on_push { Action::Push } else { Action::Create };
+        let existing = access::permit(tables, &self.actor, &self.repository, action)?;
+        settings::check_writable(tables)?;
+        match existing {
+            Some(_) if self.on_push => Ok(Answer::RepositoryCreated { created: false }),
+            Some(_) => {
+                Err(Refusal::RepositoryExists { repository: self.repository.clone() }.into())
+            }
+            None => {
+                create(tables, &self.repository, self.visibility, moment)?;
+                Ok(Answer::RepositoryCreated { created: true })
+            }
+        }
+    }
+}
+
+impl RepositoryUpdate {
+    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+        let row = existing(tables, &self.actor, &self.repository)?;
+        let visibility = self.visibility.unwrap_or(row.visibility);
+        let immutable_tags = self.immutable_tags.unwrap_or(row.immutable_tags);
+        list_public(tables, &self.repository, visibility);
+        put(tables, &self.repository, &RepositoryRow { visibility, immutable_tags, ..row });
+        Ok(Answer::Done)
+    }
+}
+
+impl RepositoryDelete {
+    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+        let row = existing(tables, &self.actor, &self.repository)?;
+        settings::check_writable(tables)?;
+        list_public(tables, &self.repository, Visibility::Private);
+        tables.delete(Table::Repositories, self.repository.as_str().as_bytes());
+        let number = row.number.to_be_bytes();
+        tables.delete(Table::RepositoryNames, &number);
+        row::mark(tables, Table::DeletedRepositories, number.to_vec());
+        Ok(Answer::Done)
+    }
+}
+
+/// The repository, where `actor` may administer it.
+fn existing(
+    tables: &mut impl Write,
+    actor: &str,
+    repository: &RepositoryName,
+) -> Ruling<RepositoryRow> {
+    let row = access::permit(tables, actor, repository, Action::Administer)?;
+    Ok(row.ok_or_else(|| Refusal::RepositoryUnknown { repository: repository.clone() })?)
+}
+
+/// Creates the repository, and its namespace as an organization where that is missing: only a
+/// system administrator gets here without one, since everyone else's namespace is their own
+/// account.
+pub(crate) fn create(
+    tables: &mut impl Write,
+    repository: &RepositoryName,
+    visibility: Visibility,
+    moment: &Moment,
+) -> Ruling<RepositoryRow> {
+    if repository.as_str().split('/').count() != 2 {
+        return Err(Refusal::RepositoryNameUnfit { repository: repository.clone() }.into());
+    }
+    debug_assert!(find(tables, repository)?.is_none(), "{repository} exists");
+    if accounts::find(tables, repository.namespace())?.is_none() {
+        accounts::create_organization(tables, repository.namespace(), moment)?;
+    }
+    let number = RepositoryNumber(row::next_number(tables, b"last_repository")?);
+    let row = RepositoryRow {
+        number: number.0,
+        id: moment.random,
+        visibility,
+        immutable_tags: false,
+        created_wall_ms: moment.wall_ms,
+        revision: moment.index,
+    };
+    put(tables, repository, &row);
+    let name = repository.as_str().as_bytes().to_vec();
+    tables.put(Table::RepositoryNames, number.0.to_be_bytes().to_vec(), name);
+    list_public(tables, repository, visibility);
+    Ok(row)
+}
+
+fn list_public(tables: &mut impl Write, repository: &RepositoryName, visibility: Visibility) {
+    let key = repository.as_str().as_bytes();
+    match visibility {
+        Visibility::Public => row::mark(tables, Table::PublicRepositories, key.to_vec()),
+        Visibility::Private => tables.delete(Table::PublicRepositories, key),
+    }
+}

@@ -1,0 +1,250 @@
+//! Tags: names that move from one manifest to another.
+//!
+//! A tag belongs to one repository and points at one manifest there. Whether it may move is decided
+//! here and nowhere else.
+
+use oci::digest::Digest;
+use oci::name::{RepositoryName, TagName};
+
+use crate::access::Action;
+use crate::codec::{choice, message};
+use crate::key;
+use crate::moment::Moment;
+use crate::outcome::Answer;
+use crate::page::Page;
+use crate::refusal::Refusal;
+use crate::repositories::{self, RepositoryNumber, RepositoryRow};
+use crate::row;
+use crate::ruling::Ruling;
+use crate::tables::{Damage, Read, Table, Write};
+
+message! {
+    /// A tag, under its name.
+    pub struct TagRow {
+        /// The manifest it points at.
+        1 digest: Digest,
+        /// When it came to point there, milliseconds since 1970.
+        2 moved_wall_ms: u64,
+        /// When it was first pushed, milliseconds since 1970.
+        3 created_wall_ms: u64,
+        /// The log index of its first push: the order in which tags came.
+        4 created_index: u64,
+        /// Who pointed it there.
+        5 moved_by: String,
+    }
+}
+
+choice! {
+    /// What a client asks of a tag before it moves.
+    ///
+    /// Source: RFC 9110, "If-Match" and "If-None-Match".
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Precondition {
+        /// `If-Match: *`: the tag exists.
+        1 Exists,
+        /// `If-Match: "…"`: the tag points at one of these, or already at what is pushed: then the
+        /// client repeats a request whose answer it lost.
+        2 PointsAt {
+            /// One or more.
+            1 digests: Vec<Digest>,
+        },
+        /// `If-None-Match: *`: the tag does not exist.
+        3 Missing,
+        /// `If-None-Match: "…"`: the tag points at none of these.
+        4 PointsElsewhere {
+            /// One or more.
+            1 digests: Vec<Digest>,
+        },
+    }
+}
+
+impl Precondition {
+    /// Whether it holds for a tag that points at `current` while `pushed` is to come there.
+    pub fn holds(&self, current: Option<&Digest>, pushed: Option<&Digest>) -> bool {
+        match self {
+            Self::Exists => current.is_some(),
+            Self::Missing => current.is_none(),
+            Self::PointsAt { digests } => {
+                current.is_some_and(|current| digests.contains(current) || pushed == Some(current))
+            }
+            Self::PointsElsewhere { digests } => {
+                current.is_none_or(|current| !digests.contains(current))
+            }
+        }
+    }
+}
+
+message! {
+    /// Deletes a tag; its manifest stays.
+    pub struct TagDelete {
+        /// Where.
+        1 repository: RepositoryName,
+        /// Which tag.
+        2 tag: TagName,
+        /// Must hold.
+        3 precondition: Option<Precondition>,
+        /// The account that asks.
+        4 actor: String,
+    }
+}
+
+impl TagDelete {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let (actor, action) = (&self.actor, Action::Delete);
+        let repository = repositories::permitted(tables, actor, &self.repository, action, moment)?;
+        let number = repository.number();
+        let current = find_in(tables, number, &self.tag)?;
+        let current = current.ok_or_else(|| Refusal::TagUnknown { tag: self.tag.clone() })?;
+        check_precondition(&self.tag, Some(&current.digest), None, self.precondition.as_ref())?;
+        remove(tables, number, &self.tag, &current.digest);
+        repositories::touch(tables, &self.repository, &repository, moment);
+        Ok(Answer::Deleted { tags: vec![self.tag.clone()] })
+    }
+}
+
+/// The tag of that name.
+pub fn find(
+    read: &impl Read,
+    repository: &RepositoryName,
+    tag: &TagName,
+) -> Result<Option<TagRow>, Damage> {
+    match repositories::find(read, repository)? {
+        Some(row) => find_in(read, row.number(), tag),
+        None => Ok(None),
+    }
+}
+
+/// Tags in byte order, strictly after `last`, which need not be a tag.
+pub fn page(
+    read: &impl Read,
+    repository: &RepositoryName,
+    last: &str,
+    limit: usize,
+) -> Result<Page<(TagName, TagRow)>, Damage> {
+    let Some(row) = repositories::find(read, repository)? else {
+        return Ok(Page { items: Vec::new(), more: false });
+    };
+    let prefix = key::within(row.number(), &[]);
+    let limit_and_one = limit.saturating_add(1);
+    let rows = row::under_after(read, Table::Tags, (&prefix, last.as_bytes()), limit_and_one)?;
+    let tags = rows
+        .iter()
+        .map(|(key, value)| Ok((name(&key[prefix.len()..])?, row::decode(Table::Tags, value)?)));
+    Ok(Page::cut(tags.collect::<Result<_, Damage>>()?, limit))
+}
+
+/// The tags that point at a manifest, at most `limit`.
+pub fn of_manifest(
+    read: &impl Read,
+    repository: &RepositoryName,
+    digest: &Digest,
+    limit: usize,
+) -> Result<Vec<TagName>, Damage> {
+    match repositories::find(read, repository)? {
+        Some(row) => of_manifest_in(read, row.number(), digest, limit),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub(crate) fn find_in(
+    read: &impl Read,
+    repository: RepositoryNumber,
+    tag: &TagName,
+) -> Result<Option<TagRow>, Damage> {
+    row::find(read, Table::Tags, &tag_key(repository, tag))
+}
+
+/// Refuses where the tag may not come to point at `pushed`: by the client's own condition, or since
+/// the repository keeps its tags where they are.
+pub(crate) fn check_move(
+    (repository, row): (&RepositoryName, &RepositoryRow),
+    (tag, current): (&TagName, Option<&TagRow>),
+    pushed: &Digest,
+    precondition: Option<&Precondition>,
+) -> Ruling<()> {
+    let current = current.map(|current| &current.digest);
+    check_precondition(tag, current, Some(pushed), precondition)?;
+    let moves = current.is_some_and(|current| current != pushed);
+    if moves && row.immutable_tags && !tag.is_attachment() {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        return Err(Refusal::TagImmutable { repository, tag }.into());
+    }
+    Ok(())
+}
+
+fn check_precondition(
+    tag: &TagName,
+    current: Option<&Digest>,
+    pushed: Option<&Digest>,
+    precondition: Option<&Precondition>,
+) -> Ruling<()> {
+    if precondition.is_none_or(|precondition| precondition.holds(current, pushed)) {
+        return Ok(());
+    }
+    Err(Refusal::PreconditionFailed { tag: tag.clone(), current: current.cloned() }.into())
+}
+
+/// Points the tag, which stands at `current`, at `digest`.
+pub(crate) fn point(
+    tables: &mut impl Write,
+    repository: RepositoryNumber,
+    (tag, current): (&TagName, Option<&TagRow>),
+    (digest, actor): (&Digest, &str),
+    moment: &Moment,
+) {
+    if let Some(current) = current {
+        tables.delete(Table::ManifestTags, &index_key(repository, &current.digest, tag));
+    }
+    let first = current.map(|current| (current.created_wall_ms, current.created_index));
+    let (created_wall_ms, created_index) = first.unwrap_or((moment.wall_ms, moment.index));
+    let row = TagRow {
+        digest: digest.clone(),
+        moved_wall_ms: moment.wall_ms,
+        created_wall_ms,
+        created_index,
+        moved_by: actor.to_owned(),
+    };
+    row::mark(tables, Table::ManifestTags, index_key(repository, digest, tag));
+    row::put(tables, Table::Tags, tag_key(repository, tag), &row);
+}
+
+/// Removes all tags on a manifest and returns them.
+pub(crate) fn remove_all_of(
+    tables: &mut impl Write,
+    repository: RepositoryNumber,
+    digest: &Digest,
+) -> Result<Vec<TagName>, Damage> {
+    let tags = of_manifest_in(tables, repository, digest, usize::MAX)?;
+    for tag in &tags {
+        remove(tables, repository, tag, digest);
+    }
+    Ok(tags)
+}
+
+fn remove(tables: &mut impl Write, repository: RepositoryNumber, tag: &TagName, digest: &Digest) {
+    tables.delete(Table::Tags, &tag_key(repository, tag));
+    tables.delete(Table::ManifestTags, &index_key(repository, digest, tag));
+}
+
+fn of_manifest_in(
+    read: &impl Read,
+    repository: RepositoryNumber,
+    digest: &Digest,
+    limit: usize,
+) -> Result<Vec<TagName>, Damage> {
+    let prefix = key::within(repository, &[&digest.to_bytes()]);
+    let rows = row::under(read, Table::ManifestTags, &prefix, limit)?;
+    rows.iter().map(|(key, _)| name(&key[prefix.len()..])).collect()
+}
+
+fn name(bytes: &[u8]) -> Result<TagName, Damage> {
+    TagName::parse(key::text(bytes)?).map_err(|error| Damage(format!("a stored tag name: {error}")))
+}
+
+fn tag_key(repository: RepositoryNumber, tag: &TagName) -> Vec<u8> {
+    key::within(repository, &[tag.as_str().as_bytes()])
+}
+
+fn index_key(repository: RepositoryNumber, digest: &Digest, tag: &TagName) -> Vec<u8> {
+    key::within(repository, &[&digest.to_bytes(), tag.as_str().as_bytes()])
+}

@@ -1,0 +1,25 @@
+//! The state machine from outside: entries in, outcomes and tables out.
+
+#![allow(clippy::unwrap_used)]
+// A case expects an outcome, also where all cases of its table expect an answer.
+#![allow(clippy::unnecessary_wraps)]
+
+mod access;
+mod accounts;
+mod blobs;
+mod bounds;
+mod cluster;
+mod collection;
+mod entries;
+mod golden;
+mod holders;
+mod lists;
+mod manifests;
+mod members;
+mod preconditions;
+mod random;
+mod repositories;
+mod samples;
+mod sessions;
+mod steps;
+mod world;

@@ -1,0 +1,201 @@
+//! Creating, changing and deleting repositories.
+
+use metadata::access::Reason;
+use metadata::accounts::{self, AccountKind};
+use metadata::blobs;
+use metadata::outcome::{Answer, Outcome};
+use metadata::refusal::Refusal;
+use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::repositories::{self, Visibility};
+use metadata::settings::SettingsSet;
+use metadata::tables::Table;
+
+use crate::cluster::{Cluster, HOUR_MS, case, check, digest, repository};
+
+fn create(name: &str, actor: &str, on_push: bool) -> RepositoryCreate {
+    let (repository, visibility) = (repository(name), Visibility::Private);
+    RepositoryCreate { repository, actor: actor.into(), visibility, on_push }
+}
+
+fn created(created: bool) -> Outcome {
+    Ok(Answer::RepositoryCreated { created })
+}
+
+fn denied(actor: &str, name: &str, reason: Reason) -> Outcome {
+    Err(Refusal::Denied { actor: actor.into(), repository: repository(name), reason })
+}
+
+fn off(cluster: &mut Cluster) {
+    let create_repository_on_push = Some(false);
+    cluster.does(SettingsSet { create_repository_on_push, ..SettingsSet::default() });
+}
+
+#[test]
+fn who_creates_what_and_how() {
+    let unknown = |name| Err(Refusal::RepositoryUnknown { repository: repository(name) });
+    let unfit = |name| Err(Refusal::RepositoryNameUnfit { repository: repository(name) });
+    let exists: fn(&mut Cluster) = |c| drop(c.does(create("alice/r", "alice", false)));
+    check([
+        case("own", |_| (), |_| create("alice/r", "alice", false).into(), created(true)),
+        case("own, on push", |_| (), |_| create("alice/r", "alice", true).into(), created(true)),
+        case(
+            "own, on push, off",
+            off,
+            |_| create("alice/r", "alice", true).into(),
+            unknown("alice/r"),
+        ),
+        case("on purpose, off", off, |_| create("alice/r", "alice", false).into(), created(true)),
+        case(
+            "another's",
+            |_| (),
+            |_| create("alice/r", "bob", true).into(),
+            denied("bob", "alice/r", Reason::ReadRequired),
+        ),
+        case(
+            "a namespace that is not there",
+            |_| (),
+            |_| create("new/r", "bob", true).into(),
+            denied("bob", "new/r", Reason::ReadRequired),
+        ),
+        case(
+            "the same by an administrator",
+            |_| (),
+            |_| create("new/r", "admin", true).into(),
+            created(true),
+        ),
+        case(
+            "an account that is not there",
+            |_| (),
+            |_| create("eve/r", "eve", true).into(),
+            denied("eve", "eve/r", Reason::AccountInactive),
+        ),
+        case(
+            "again",
+            exists,
+            |_| create("alice/r", "alice", false).into(),
+            Err(Refusal::RepositoryExists { repository: repository("alice/r") }),
+        ),
+        case("again, on push", exists, |_| create("alice/r", "alice", true).into(), created(false)),
+        case("one part", |_| (), |_| create("admin", "admin", true).into(), unfit("admin")),
+        case("three parts", |_| (), |_| create("a/b/c", "admin", true).into(), unfit("a/b/c")),
+        case(
+            "a reserved namespace",
+            |_| (),
+            |_| create("docker-datacenter/r", "admin", true).into(),
+            Err(Refusal::AccountNameInvalid { name: "docker-datacenter".into() }),
+        ),
+    ]);
+}
+
+#[test]
+fn an_administrators_push_to_a_new_namespace_creates_an_organization_once() {
+    let mut cluster = Cluster::new(3);
+    cluster.commit("new/r", "x");
+    let account = accounts::find(&cluster.tables, "new").unwrap().unwrap();
+    assert_eq!(account.kind, AccountKind::Organization);
+    let row = repositories::find(&cluster.tables, &repository("new/r")).unwrap().unwrap();
+    assert_eq!(row.visibility, Visibility::Private);
+    assert_ne!(row.id, account.id);
+    cluster.commit("new/q", "x");
+    assert_eq!(accounts::find(&cluster.tables, "new").unwrap().unwrap(), account);
+    let name = repositories::name_of(&cluster.tables, row.number()).unwrap();
+    assert_eq!(name, Some(repository("new/r")));
+}
+
+#[test]
+fn settings_of_a_repository_are_changed_by_its_owner() {
+    fn update(actor: &str, visibility: Option<Visibility>) -> RepositoryUpdate {
+        let (repository, actor) = (repository("alice/r"), actor.into());
+        RepositoryUpdate { repository, actor, visibility, immutable_tags: None }
+    }
+    let given: fn(&mut Cluster) = |c| drop(c.does(create("alice/r", "alice", false)));
+    let public: fn(&mut Cluster) = |c| {
+        c.does(create("alice/r", "alice", false));
+        c.does(update("alice", Some(Visibility::Public)));
+    };
+    check([
+        case(
+            "owner",
+            given,
+            |_| update("alice", Some(Visibility::Public)).into(),
+            Ok(Answer::Done),
+        ),
+        case("administrator", given, |_| update("admin", None).into(), Ok(Answer::Done)),
+        case(
+            "somebody",
+            given,
+            |_| update("bob", None).into(),
+            denied("bob", "alice/r", Reason::ReadRequired),
+        ),
+        case(
+            "somebody who reads",
+            public,
+            |_| update("bob", None).into(),
+            denied("bob", "alice/r", Reason::AdminRequired),
+        ),
+        case(
+            "not there",
+            |_| (),
+            |_| update("alice", None).into(),
+            Err(Refusal::RepositoryUnknown { repository: repository("alice/r") }),
+        ),
+    ]);
+    let mut cluster = Cluster::new(3);
+    public(&mut cluster);
+    let row = |c: &Cluster| repositories::find(&c.tables, &repository("alice/r")).unwrap().unwrap();
+    assert_eq!(row(&cluster).visibility, Visibility::Public);
+    cluster.does(RepositoryUpdate { immutable_tags: Some(true), ..update("alice", None) });
+    assert_eq!(
+        (row(&cluster).visibility, row(&cluster).immutable_tags),
+        (Visibility::Public, true)
+    );
+    cluster.does(update("alice", Some(Visibility::Private)));
+    assert_eq!(cluster.tables.count(Table::PublicRepositories), 0);
+}
+
+#[test]
+fn a_deleted_repository_is_gone_at_once_and_its_rows_a_few_at_a_time() {
+    fn delete(actor: &str) -> RepositoryDelete {
+        RepositoryDelete { repository: repository("alice/r"), actor: actor.into() }
+    }
+    let given: fn(&mut Cluster) = |c| drop(c.does(create("alice/r", "alice", false)));
+    check([
+        case("owner", given, |_| delete("alice").into(), Ok(Answer::Done)),
+        case(
+            "somebody",
+            given,
+            |_| delete("bob").into(),
+            denied("bob", "alice/r", Reason::ReadRequired),
+        ),
+        case(
+            "not there",
+            |_| (),
+            |_| delete("alice").into(),
+            Err(Refusal::RepositoryUnknown { repository: repository("alice/r") }),
+        ),
+    ]);
+
+    let mut cluster = Cluster::new(3);
+    for number in 0..40 {
+        let text = format!("m{number}");
+        cluster.push("alice/r", &text, &["x", &format!("layer of {text}")], &[&text, "latest"]);
+    }
+    cluster.push("bob/r", "n", &["x"], &["v1"]);
+    cluster.does(delete("alice"));
+    let refs = |c: &Cluster| blobs::find(&c.tables, &digest("x")).unwrap().unwrap().refs;
+    assert!(!blobs::linked(&cluster.tables, &repository("alice/r"), &digest("x")).unwrap());
+    assert!(refs(&cluster) > 20, "most rows are still there");
+    // The name may be taken again while the old rows go.
+    cluster.push("alice/r", "new", &["x"], &["v1"]);
+    for _ in 0..20 {
+        cluster.propose(Vec::new(), 0);
+    }
+    assert_eq!(refs(&cluster), 2);
+    assert_eq!(cluster.tables.count(Table::Manifests), 2);
+    assert_eq!(cluster.tables.count(Table::DeletedRepositories), 0);
+    let names = [Table::RepositoryNames, Table::Repositories].map(|t| cluster.tables.count(t));
+    assert_eq!(names, [2, 2]);
+    cluster.pass(24 * HOUR_MS);
+    let idle = cluster.tables.count(Table::IdleBlobs);
+    assert_eq!(idle, 80, "forty manifests and their own layers");
+}

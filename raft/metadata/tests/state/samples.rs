@@ -1,0 +1,257 @@
+//! One of each command, answer and refusal, with every field set.
+
+use metadata::access::Reason;
+use metadata::accounts::UserPut;
+use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
+use metadata::collection::{Condemn, Delete, Needed};
+use metadata::command::Command;
+use metadata::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
+use metadata::leases::LeaseRenew;
+use metadata::manifests::delete::ManifestDelete;
+use metadata::manifests::put::{ManifestPut, ManifestReference};
+use metadata::members::{MemberRemove, MemberUpdate};
+use metadata::outcome::Answer;
+use metadata::receipts::Receipt;
+use metadata::refusal::Refusal;
+use metadata::replica::MemberNumber;
+use metadata::repositories::Visibility;
+use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::sessions::SessionOpen;
+use metadata::settings::SettingsSet;
+use metadata::tags::{Precondition, TagDelete};
+use metadata::tokens::{JoinTokenCreate, JoinTokenRevoke};
+use oci::digest::{Algorithm, Digest};
+use oci::manifest::Role;
+use oci::name::RepositoryName;
+use oci::verifier::digest_of;
+
+use crate::cluster::{bootstrap, digest, id, join, repository, tag};
+
+pub(crate) fn receipt() -> Receipt {
+    Receipt {
+        replica_id: id(0xabcd_ef01_2345),
+        incarnation: "i".into(),
+        applied_index: 300,
+        generation: 7,
+    }
+}
+
+fn here() -> RepositoryName {
+    repository("alice/app")
+}
+
+fn long_digest() -> Digest {
+    digest_of(Algorithm::Sha512, b"long")
+}
+
+pub(crate) fn commands() -> Vec<Command> {
+    let mut commands: Vec<Command> = Vec::new();
+    commands.extend(cluster_commands());
+    commands.extend(repository_commands());
+    commands.extend(blob_commands());
+    commands
+}
+
+fn cluster_commands() -> Vec<Command> {
+    vec![
+        bootstrap().into(),
+        SessionOpen { replica_id: id(1), incarnation: "i".into() }.into(),
+        SettingsSet {
+            create_repository_on_push: Some(true),
+            read_only: Some(false),
+            grace_s: Some(0),
+            lease_s: Some(7200),
+            copies_min: Some(5),
+        }
+        .into(),
+        UserPut { name: "alice".into(), password_hash: "hash".into(), is_admin: true }.into(),
+        JoinTokenCreate {
+            id: "t".into(),
+            secret_hash: vec![0xff, 0],
+            expires_wall_ms: 1_700_000_000_000,
+            uses: 3,
+        }
+        .into(),
+        JoinTokenRevoke { id: "t".into() }.into(),
+        join(2).into(),
+        MemberUpdate {
+            replica_id: id(2),
+            address: Some("b:2".into()),
+            version: Some("0.2.0".into()),
+        }
+        .into(),
+        MemberRemove { replica_id: id(2) }.into(),
+    ]
+}
+
+fn repository_commands() -> Vec<Command> {
+    let actor = || "alice".to_owned();
+    vec![
+        RepositoryCreate {
+            repository: here(),
+            actor: actor(),
+            visibility: Visibility::Public,
+            on_push: true,
+        }
+        .into(),
+        RepositoryUpdate {
+            repository: here(),
+            actor: actor(),
+            visibility: Some(Visibility::Private),
+            immutable_tags: Some(true),
+        }
+        .into(),
+        RepositoryDelete { repository: here(), actor: actor() }.into(),
+        manifest_put().into(),
+        ManifestDelete { repository: here(), digest: digest("m"), actor: actor() }.into(),
+        TagDelete {
+            repository: here(),
+            tag: tag("v1"),
+            precondition: Some(Precondition::Exists),
+            actor: actor(),
+        }
+        .into(),
+    ]
+}
+
+fn manifest_put() -> ManifestPut {
+    let named = |role, text: &str, required| ManifestReference {
+        role,
+        digest: digest(text),
+        size: 12,
+        required,
+    };
+    ManifestPut {
+        repository: here(),
+        digest: digest("m"),
+        size: 1234,
+        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+        artifact_type: Some("application/example".into()),
+        subject: Some(long_digest()),
+        references: vec![
+            named(Role::Config, "c", true),
+            named(Role::Layer, "l", false),
+            named(Role::Child, "k", true),
+        ],
+        tags: vec![tag("v1"), tag("latest")],
+        precondition: Some(Precondition::PointsAt { digests: vec![digest("n"), digest("o")] }),
+        receipts: vec![receipt(), receipt()],
+        actor: "alice".into(),
+    }
+}
+
+fn blob_commands() -> Vec<Command> {
+    let (digest, actor) = (long_digest, || "alice".to_owned());
+    vec![
+        BlobCommit {
+            repository: here(),
+            digest: digest(),
+            size: 1 << 40,
+            receipts: vec![receipt()],
+            actor: actor(),
+        }
+        .into(),
+        BlobMount {
+            repository: here(),
+            from: Some(repository("bob/base")),
+            digest: digest(),
+            actor: actor(),
+        }
+        .into(),
+        BlobUnlink { repository: here(), digest: digest(), actor: actor() }.into(),
+        LeaseRenew { repository: here(), digests: vec![digest(), digest()] }.into(),
+        HolderAdd { digest: digest(), receipt: receipt() }.into(),
+        HolderDrop { digest: digest(), replica_id: id(2) }.into(),
+        HolderLost { digest: digest(), replica_id: id(2) }.into(),
+        Condemn { digest: digest() }.into(),
+        Delete { digest: digest(), generation: 9 }.into(),
+        Forget { digest: digest(), replica_id: id(2) }.into(),
+    ]
+}
+
+pub(crate) fn answers() -> Vec<Answer> {
+    vec![
+        Answer::Done,
+        Answer::Session { session: 9 },
+        Answer::Joined { replica_id: id(2), number: MemberNumber(65_535) },
+        Answer::RepositoryCreated { created: true },
+        Answer::BlobCommitted { missing: vec![id(2), id(3)] },
+        Answer::LeasesRenewed { refused: vec![digest("x")] },
+        Answer::ManifestPut {
+            digest: digest("m"),
+            moved: true,
+            created: true,
+            missing: vec![id(2)],
+        },
+        Answer::Deleted { tags: vec![tag("a"), tag("b")] },
+        Answer::Condemned { generation: 4 },
+    ]
+}
+
+pub(crate) fn refusals() -> Vec<Refusal> {
+    let mut refusals = member_refusals();
+    refusals.extend(account_refusals());
+    refusals.extend(content_refusals());
+    refusals
+}
+
+fn member_refusals() -> Vec<Refusal> {
+    let (replica_id, token) = (id(2), || "t".to_owned());
+    vec![
+        Refusal::SessionClosed { session: 3 },
+        Refusal::NumberClosed { session: 3, number: 4 },
+        Refusal::LifeOver { replica_id },
+        Refusal::IncarnationUnknown { replica_id },
+        Refusal::MemberUnknown { replica_id },
+        Refusal::ReplicaIdTaken { replica_id },
+        Refusal::KeyStruck { public_key: "ab".into() },
+        Refusal::MachineTaken { replica_id },
+        Refusal::MemberIsVoter { replica_id },
+        Refusal::MembersExhausted,
+        Refusal::JoinTokenUnknown { id: token() },
+        Refusal::JoinTokenExpired { id: token() },
+        Refusal::JoinTokenUsedUp { id: token() },
+        Refusal::JoinTokenExists { id: token() },
+        Refusal::JoinTokenUnfit { id: token() },
+        Refusal::ClusterExists { cluster_id: "c".into() },
+    ]
+}
+
+fn account_refusals() -> Vec<Refusal> {
+    let name = || "alice".to_owned();
+    vec![
+        Refusal::ReadOnly,
+        Refusal::SettingOutOfBounds { setting: "grace_s".into(), min: 1, max: 2 },
+        Refusal::AccountNameInvalid { name: name() },
+        Refusal::AccountIsOrganization { name: name() },
+        Refusal::LastAdministrator { name: name() },
+        Refusal::Denied { actor: name(), repository: here(), reason: Reason::WriteRequired },
+        Refusal::RepositoryUnknown { repository: here() },
+        Refusal::RepositoryExists { repository: here() },
+        Refusal::RepositoryNameUnfit { repository: here() },
+    ]
+}
+
+fn content_refusals() -> Vec<Refusal> {
+    let (digest, replica_id) = (|| digest("x"), id(2));
+    vec![
+        Refusal::BlobUnknown { digest: digest() },
+        Refusal::BlobReferenced { digest: digest(), manifests: vec![digest()] },
+        Refusal::SizeMismatch { digest: digest(), stored: 1, stated: 2 },
+        Refusal::ReceiptsTooFew { counted: 1, needed: 2 },
+        Refusal::ReceiptStale { digest: digest() },
+        Refusal::HoldersTooFew { digests: vec![digest()] },
+        Refusal::ManifestBlobsUnknown { digests: vec![digest(), long_digest()] },
+        Refusal::ManifestTooLarge,
+        Refusal::ManifestUnknown { digest: digest() },
+        Refusal::ManifestHasParents { digest: digest(), parents: vec![digest()] },
+        Refusal::TagUnknown { tag: tag("v1") },
+        Refusal::TagImmutable { repository: here(), tag: tag("v1") },
+        Refusal::PreconditionFailed { tag: tag("v1"), current: Some(digest()) },
+        Refusal::BlobNeeded { digest: digest(), reason: Needed::Leased },
+        Refusal::GenerationPassed { digest: digest() },
+        Refusal::HolderListed { digest: digest(), replica_id },
+        Refusal::HolderUnlisted { digest: digest(), replica_id },
+        Refusal::CopiesTooFew { digest: digest(), left: 1, needed: 3 },
+    ]
+}

@@ -1,0 +1,117 @@
+//! Uploads belong to one replica; another one that is asked forwards the request to it.
+
+use async_trait::async_trait;
+use oci::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::body::ByteStream;
+use crate::failure::TransferFailure;
+
+/// Which upload is meant, and on whose behalf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedUpload {
+    /// The upload's id, as in the registry's `Location`.
+    pub id: String,
+    /// The repository in the request's path; the owner compares it.
+    pub repository: String,
+    /// The account that asks, which the asked replica has checked; empty for nobody.
+    pub account: String,
+}
+
+/// Carries out requests of the registry API on uploads that this replica owns.
+#[async_trait]
+pub trait UploadOwner: Send + Sync {
+    /// Appends `body` and returns the offset after it. `start`, where the client named one, must be
+    /// the offset of the upload.
+    async fn append(
+        &self,
+        upload: &OwnedUpload,
+        start: Option<u64>,
+        body: ByteStream,
+    ) -> Result<u64, OwnerFailure>;
+
+    /// Whether this replica takes the upload's requests. Answers at once, whoever is at work on it.
+    async fn holds(&self, upload: &OwnedUpload) -> Result<(), OwnerFailure> {
+        self.status(upload).await.map(drop)
+    }
+
+    /// The number of bytes that have arrived.
+    async fn status(&self, upload: &OwnedUpload) -> Result<u64, OwnerFailure>;
+
+    /// Appends `body`, then commits the upload as `digest`; returns the blob's size.
+    async fn finish(
+        &self,
+        upload: &OwnedUpload,
+        start: Option<u64>,
+        body: ByteStream,
+        digest: &Digest,
+    ) -> Result<u64, OwnerFailure>;
+
+    /// Forgets the upload.
+    async fn cancel(&self, upload: &OwnedUpload) -> Result<(), OwnerFailure>;
+}
+
+/// Why the owner did not do what was asked. It travels as JSON; names and fields are never reused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OwnerFailure {
+    /// No such upload, or another's.
+    #[error("the upload is not known")]
+    UploadUnknown,
+    /// The piece begins elsewhere than the upload stands.
+    #[error("the upload stands at byte {offset}")]
+    OffsetMismatch {
+        /// Where it stands.
+        offset: u64,
+    },
+    /// The bytes do not hash to the digest that was named; the upload is gone.
+    #[error("the bytes do not hash to the digest asked for")]
+    DigestMismatch,
+    /// The body ended early; what arrived is kept.
+    #[error("the body broke off; the upload stands at byte {offset}")]
+    BodyBroken {
+        /// Where it stands.
+        offset: u64,
+    },
+    /// A later request on the same upload took this one's place.
+    #[error("another request took over; the upload stands at byte {offset}")]
+    Superseded {
+        /// Where it stands.
+        offset: u64,
+    },
+    /// Too few replicas have room.
+    #[error("no room for the blob")]
+    NoRoom,
+    /// The same may succeed in `retry_after_s` seconds.
+    #[error("{text}")]
+    Unavailable {
+        /// Why not now, for a person.
+        text: String,
+        /// When to try again.
+        retry_after_s: u32,
+    },
+    /// The state machine refused; its refusal as the caller's crate encodes it.
+    #[error("the cluster refused")]
+    Refused {
+        /// The encoded refusal.
+        refusal: Vec<u8>,
+    },
+    /// The owner is to blame; it has logged the cause.
+    #[error("the replica that keeps the upload failed: {text}")]
+    Fault {
+        /// What failed, without secrets.
+        text: String,
+    },
+    /// The owner was not reached, or the connection broke: it may have done what was asked, or not.
+    #[error("the replica that keeps the upload was not reached: {cause}")]
+    Unreachable {
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+impl From<TransferFailure> for OwnerFailure {
+    fn from(failure: TransferFailure) -> Self {
+        Self::Unreachable { cause: failure.to_string() }
+    }
+}

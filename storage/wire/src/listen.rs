@@ -1,0 +1,70 @@
+//! Waiting for connections, as a trait that a simulation can stand in for.
+
+use std::io;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use tokio::net::TcpListener;
+
+use crate::keep_alive;
+use crate::stream::BoxStream;
+
+/// A place where connections arrive.
+#[async_trait]
+pub trait Listen: Send + Sync {
+    /// Waits for the next connection and says where it comes from.
+    ///
+    /// An error concerns one connection, or the process for a moment (no file descriptor is free):
+    /// wait a little and go on accepting.
+    async fn accept(&self) -> io::Result<(BoxStream, SocketAddr)>;
+
+    /// The address that is listened on, with the port the system chose where 0 was asked for.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// Listens on a TCP port.
+#[derive(Debug)]
+pub struct TcpListen {
+    listener: TcpListener,
+}
+
+impl TcpListen {
+    /// Listens on `address`, `HOST:PORT`.
+    ///
+    /// # Errors
+    ///
+    /// The text names the address: the port is taken, or the address is not one of this machine's.
+    pub async fn bind(address: &str) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
+        Ok(Self { listener })
+    }
+}
+
+#[async_trait]
+impl Listen for TcpListen {
+    async fn accept(&self) -> io::Result<(BoxStream, SocketAddr)> {
+        let (stream, from) = self.listener.accept().await?;
+        keep_alive::set_up(&stream)?;
+        Ok((Box::new(stream), from))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listen, TcpListen};
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_in_the_error() {
+        let first = TcpListen::bind("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        let error = TcpListen::bind(&address).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&address), "{error}");
+    }
+}

@@ -1,0 +1,55 @@
+//! `[limits]`: bounds of what this replica takes on at once.
+
+use serde::{Deserialize, Serialize};
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections on the public listeners; never more than the file descriptors allow.
+    pub connections_max: u32,
+    /// Uploads open on this replica.
+    pub uploads_max: u32,
+    /// Uploads open on this replica by one account.
+    pub uploads_per_account_max: u32,
+    /// Seconds that a client may leave a request's body standing still.
+    pub body_idle_max_s: u32,
+    /// Seconds that requests may take to end once the replica was told to stop.
+    pub drain_max_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            uploads_max: 20_000,
+            uploads_per_account_max: 1_000,
+            body_idle_max_s: 60,
+            drain_max_s: 60,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks the section.
+    pub fn check(&self) -> Result<(), String> {
+        within("limits.connections_max", self.connections_max, 8, 1_000_000)?;
+        within("limits.uploads_max", self.uploads_max, 1, 1_000_000)?;
+        within("limits.uploads_per_account_max", self.uploads_per_account_max, 1, 1_000_000)?;
+        within("limits.body_idle_max_s", self.body_idle_max_s, 1, 3_600)?;
+        within("limits.drain_max_s", self.drain_max_s, 0, 3_600)
+    }
+}
+
+/// Refuses a value out of its bounds, both included, by the name of its key.
+pub(crate) fn within<N: PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: N,
+    min: N,
+    max: N,
+) -> Result<(), String> {
+    if value < min || value > max {
+        return Err(format!("`{key}` is {value}: it may be {min} to {max}"));
+    }
+    Ok(())
+}

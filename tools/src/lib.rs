@@ -1,0 +1,25 @@
+//! What an operator runs: the library behind the subcommands of `holdfast`.
+//!
+//! One file a verb: [`quickstart`], [`install`], [`join_token`], [`join`], [`status`]. Remote verbs
+//! talk HTTP through [`client`]; local ones go through `consensus::bootstrap` after [`preflight`] has
+//! looked at the machine. [`cli`] reads the command line and calls them; the daemon itself is handed
+//! in by the binary, since nothing here may know it. [`config`] is the file that both sides read.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod exit;
+pub mod flags;
+pub mod install;
+pub mod join;
+pub mod join_token;
+pub mod machine;
+pub mod password;
+pub mod pem;
+pub mod preflight;
+pub mod prompt;
+pub mod quickstart;
+pub mod status;
