@@ -18,9 +18,9 @@ use crate::{machine, preflight};
 const ABOUT: &str = "A container registry that keeps every acknowledged push";
 
 const LONG_ABOUT: &str = "\
-A container registry that a company runs itself: three, five or seven replicas on plain machines with \
-local disks, any of which takes a push or answers a pull, and which together keep every acknowledged \
-push through the loss of any minority of them.
+A container registry that a company runs itself: three, five or seven replicas on plain \
+machines with local disks, any of which takes a push or answers a pull, and which together \
+keep every acknowledged push through the loss of any minority of them.
 
 Try it on one machine:
   holdfast quickstart
@@ -37,47 +37,49 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused for safety, 4 nobody ans
 Every flag can be set by a variable HOLDFAST_<FLAG>, such as HOLDFAST_CONFIG.";
 
 const QUICKSTART_HELP: &str = "\
-Starts a real cluster on this machine: one process a replica, formed by the same install and join that \
-an operator uses. Then it pushes a small image through one replica, pulls it through another, compares \
-the digests, and runs until Ctrl-C. Started again in the same folder it goes on with what is there.
+Starts a real cluster on this machine: one process a replica, formed by the same install and \
+join that an operator uses. Then it pushes a small image through one replica, pulls it through \
+another, compares the digests, and runs until Ctrl-C. Started again in the same folder it goes \
+on with what is there.
 
   holdfast quickstart
   holdfast quickstart --replicas 5 --base-port 17000
   holdfast quickstart --once          ends after the check, for scripts
   holdfast quickstart --fresh         deletes the former quick start in the folder first
 
-The folder holds admin-password, recovery-key, ca.pem, quickstart.json (written last, when every \
-replica answers) and replica-1, replica-2, … with configuration, data and log of each.";
+The folder holds admin-password, recovery-key, ca.pem, quickstart.json (written last, when \
+every replica answers) and replica-1, replica-2, … with configuration, data and log of each.";
 
 const INSTALL_HELP: &str = "\
-Makes the first replica of a new cluster in an empty data folder: the cluster's authority and identity, \
-and its administrator. Run it once, on one machine; all others join.
+Makes the first replica of a new cluster in an empty data folder: the cluster's authority and \
+identity, and its administrator. Run it once, on one machine; all others join.
 
   holdfast install --config /etc/holdfast/holdfast.toml --admin-password-file /root/admin-password
 
-The recovery key opens backups. It is written once, beside the data folder or to --recovery-key-file; \
-keep it somewhere else.";
+The recovery key opens backups. It is written once, beside the data folder or to \
+--recovery-key-file; keep it somewhere else.";
 
 const JOIN_HELP: &str = "\
-Makes this machine a member of a running cluster and ends; `holdfast serve` then fetches the state and \
-becomes a voter. Three replicas survive the loss of one, five of two. It is refused while a voter is \
-unhealthy: remove the dead one first.
+Makes this machine a member of a running cluster and ends; `holdfast serve` then fetches the \
+state and becomes a voter. Three replicas survive the loss of one, five of two. It is refused \
+while a voter is unhealthy: remove the dead one first.
 
-  holdfast join --config /etc/holdfast/holdfast.toml --peer node1.example.com:4443 --join-token hf1.…
+  holdfast join --config /etc/holdfast/holdfast.toml --peer node1.example.com:4443 \
+--join-token hf1.…
 
 Cut short, it can be run again with the same token.";
 
 const JOIN_TOKEN_HELP: &str = "\
-A join token lets new replicas in. It holds the digest of the cluster's authority, so that the newcomer \
-knows whom it talks to, and a secret with an expiry and a number of uses.
+A join token lets new replicas in. It holds the digest of the cluster's authority, so that the \
+newcomer knows whom it talks to, and a secret with an expiry and a number of uses.
 
   holdfast join-token create --url https://node1 --username admin --password-file F --ca ca.pem
   holdfast join-token list   --url …
   holdfast join-token revoke --url … ID";
 
 const SERVE_HELP: &str = "\
-Runs this replica until it is told to stop. SIGTERM or Ctrl-C drains: requests end, leadership is handed \
-over. SIGHUP reads certificates and the log level again.
+Runs this replica until it is told to stop. SIGTERM or Ctrl-C drains: requests end, leadership \
+is handed over. SIGHUP reads certificates and the log level again.
 
   holdfast serve --config /etc/holdfast/holdfast.toml";
 
@@ -92,7 +94,8 @@ Exit status: 0 healthy, 1 degraded, 2 no quorum, 4 nobody answers.";
 
 /// What was typed.
 #[derive(Parser)]
-#[command(name = "holdfast", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_STATUS)]
+#[command(name = "holdfast", version)]
+#[command(about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_STATUS)]
 struct Cli {
     /// Logs at level debug
     #[arg(long, global = true, env = "HOLDFAST_DEBUG", value_parser = FalseyValueParser::new())]
@@ -165,11 +168,9 @@ pub fn run(
     }
 }
 
-fn carry_out(
-    cli: Cli,
-    serve: impl FnOnce(ServeRequest) -> Result<(), Stop>,
-) -> Result<Exit, Stop> {
-    let extended = std::env::var("DTR_EXTENDED_HELP").is_ok_and(|value| matches!(&*value, "1" | "true"));
+fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> Result<Exit, Stop> {
+    let extended =
+        std::env::var("DTR_EXTENDED_HELP").is_ok_and(|value| matches!(&*value, "1" | "true"));
     if cli.help_extended || (extended && cli.verb.is_none()) {
         print_extended_help();
         return Ok(Exit::Done);

@@ -29,10 +29,13 @@ impl Client {
     pub fn new(url: &str, trust: &Trust, credentials: Option<Credentials>) -> Result<Self, Stop> {
         let has_scheme = url.starts_with("https://") || url.starts_with("http://");
         if !has_scheme {
-            return Err(Stop::usage(format!("--url is {url:?}: write https://host or https://host:port")));
+            return Err(Stop::usage(format!(
+                "--url is {url:?}: write https://host or https://host:port"
+            )));
         }
-        let tls = ClientTls::new(trust)
-            .map_err(|error| Stop::usage(format!("the certificate authority is unusable: {error}")))?;
+        let tls = ClientTls::new(trust).map_err(|error| {
+            Stop::usage(format!("the certificate authority is unusable: {error}"))
+        })?;
         let http = reqwest::Client::builder()
             .use_preconfigured_tls(tls.for_reqwest())
             .connect_timeout(CONNECT_MAX)

@@ -1,8 +1,8 @@
 //! The configuration file: what differs from replica to replica.
 //!
-//! One TOML file, in which every key has a default except `data`. A key that is not known is refused
-//! by its name, so that a misspelt one cannot be overlooked. Settings of the whole cluster are not
-//! here: they live in the replicated state and are changed through the API.
+//! One TOML file, in which every key has a default except `data`. A key that is not known is
+//! refused by its name, so that a misspelt one cannot be overlooked. Settings of the whole cluster
+//! are not here: they live in the replicated state and are changed through the API.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,8 @@ use storage::Storage;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The data folder: identity, keys, log, tables and, unless `storage.folder` says else, content.
+    /// The data folder: identity, keys, log, tables and, unless `storage.folder` says else,
+    /// content.
     pub data: PathBuf,
     /// Lets two replicas of one cluster run on one machine: for trying out, never for safety.
     pub allow_same_machine: bool,
@@ -108,7 +109,9 @@ impl Config {
                 *path = folder.join(&*path);
             }
         }
-        for pem in [self.public.certificate.as_mut(), self.public.key.as_mut()].into_iter().flatten() {
+        for pem in
+            [self.public.certificate.as_mut(), self.public.key.as_mut()].into_iter().flatten()
+        {
             pem.root_at(folder);
         }
     }
@@ -186,7 +189,10 @@ mod tests {
         let cases = [
             ("[public]\nlisten = \"7001\"\n", "public.listen"),
             ("[public]\nexternal_url = \"registry.example.com\"\n", "public.external_url"),
-            ("[public]\nexternal_url = \"https://registry.example.com/v2\"\n", "public.external_url"),
+            (
+                "[public]\nexternal_url = \"https://registry.example.com/v2\"\n",
+                "public.external_url",
+            ),
             ("[public]\ncertificate = \"/c\"\n", "public.key"),
             ("[peer]\nadvertise = \"node1\"\n", "peer.advertise"),
             ("[peer]\nadvertise = \"0.0.0.0:4443\"\n", "peer.advertise"),
@@ -207,7 +213,8 @@ mod tests {
     fn relative_paths_start_at_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("holdfast.toml");
-        std::fs::write(&path, "data = \"data\"\n[public]\ncertificate = \"/a/c\"\nkey = \"k\"\n").unwrap();
+        std::fs::write(&path, "data = \"data\"\n[public]\ncertificate = \"/a/c\"\nkey = \"k\"\n")
+            .unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.public.certificate, Some("/a/c".into()));

@@ -80,9 +80,9 @@ impl ConnectionFlags {
             return Ok(Trust::None);
         }
         let Some(ca) = or_variable(self.ca.clone(), "UCP_CA") else { return Ok(Trust::System) };
-        let text = Pem::new(ca).read().map_err(|error| {
-            Stop::usage(format!("--ca cannot be read: {error}"))
-        })?;
+        let text = Pem::new(ca)
+            .read()
+            .map_err(|error| Stop::usage(format!("--ca cannot be read: {error}")))?;
         Ok(Trust::Pinned(text))
     }
 }

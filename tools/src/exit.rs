@@ -69,7 +69,9 @@ impl Stop {
     pub fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let advice = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "; run as the user that owns it",
-            std::io::ErrorKind::StorageFull => "; the disk is full: free some room and run it again",
+            std::io::ErrorKind::StorageFull => {
+                "; the disk is full: free some room and run it again"
+            }
             _ => "",
         };
         Self::failed(format!("cannot {doing} {}: {error}{advice}", path.display()))

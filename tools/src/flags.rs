@@ -28,7 +28,12 @@ pub struct ConfigFlags {
     pub replica_http_port: Option<u16>,
 
     /// `https://host[:port]` of the load balancer or of the name that all replicas share
-    #[arg(long, visible_alias = "dtr-external-url", value_name = "URL", env = "HOLDFAST_EXTERNAL_URL")]
+    #[arg(
+        long,
+        visible_alias = "dtr-external-url",
+        value_name = "URL",
+        env = "HOLDFAST_EXTERNAL_URL"
+    )]
     pub external_url: Option<String>,
 
     /// Server certificate, intermediates appended: PEM text, @FILE or a path
@@ -36,11 +41,22 @@ pub struct ConfigFlags {
     pub tls_cert: Option<String>,
 
     /// Key of the server certificate: PEM text, @FILE or a path
-    #[arg(long, visible_alias = "dtr-key", value_name = "PEM", env = "HOLDFAST_TLS_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        visible_alias = "dtr-key",
+        value_name = "PEM",
+        env = "HOLDFAST_TLS_KEY",
+        hide_env_values = true
+    )]
     pub tls_key: Option<String>,
 
     /// Folder for image content
-    #[arg(long, visible_alias = "dtr-storage-volume", value_name = "DIR", env = "HOLDFAST_STORAGE_VOLUME")]
+    #[arg(
+        long,
+        visible_alias = "dtr-storage-volume",
+        value_name = "DIR",
+        env = "HOLDFAST_STORAGE_VOLUME"
+    )]
     pub storage_volume: Option<PathBuf>,
 
     /// What is logged: debug, info, warn, error or fatal
@@ -83,11 +99,14 @@ impl ConfigFlags {
     /// Fills what is not given from the variables of Docker Trusted Registry.
     fn or_variables(mut self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Stop> {
         let text = |name: &str| {
-            variable(name).and_then(|value| value.into_string().ok()).filter(|text| !text.is_empty())
+            variable(name)
+                .and_then(|value| value.into_string().ok())
+                .filter(|text| !text.is_empty())
         };
         let port = |name: &str| {
             let parse = |text: String| {
-                text.parse().map_err(|_| Stop::usage(format!("${name} is {text:?}: it must be a port")))
+                text.parse()
+                    .map_err(|_| Stop::usage(format!("${name} is {text:?}: it must be a port")))
             };
             text(name).map(parse).transpose()
         };
@@ -113,9 +132,11 @@ impl ConfigFlags {
         }
         if let Some(url) = self.external_url {
             let has_scheme = url.contains("://");
-            config.public.external_url = Some(if has_scheme { url } else { format!("https://{url}") });
+            config.public.external_url =
+                Some(if has_scheme { url } else { format!("https://{url}") });
         }
-        config.public.certificate = self.tls_cert.map(Pem::new).or(config.public.certificate.take());
+        config.public.certificate =
+            self.tls_cert.map(Pem::new).or(config.public.certificate.take());
         config.public.key = self.tls_key.map(Pem::new).or(config.public.key.take());
         if let Some(folder) = self.storage_volume {
             config.storage.folder = std::path::absolute(folder).ok();
@@ -128,7 +149,9 @@ impl ConfigFlags {
                 "human" => crate::config::log::Format::Human,
                 "json" => crate::config::log::Format::Json,
                 other => {
-                    return Err(Stop::usage(format!("--log-format is {other:?}: write human or json")));
+                    return Err(Stop::usage(format!(
+                        "--log-format is {other:?}: write human or json"
+                    )));
                 }
             };
         }
@@ -136,8 +159,8 @@ impl ConfigFlags {
             None | Some("internal") => {}
             Some(other) => {
                 return Err(Stop::usage(format!(
-                    "--log-protocol is {other:?}: only `internal` (standard error) is supported; let \
-                     the service manager forward the log"
+                    "--log-protocol is {other:?}: only `internal` (standard error) is supported; \
+                     let the service manager forward the log"
                 )));
             }
         }

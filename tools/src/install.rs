@@ -22,7 +22,8 @@ pub struct InstallArgs {
     #[command(flatten)]
     config: ConfigFlags,
 
-    /// A file whose first line becomes the administrator's password; asked for on a terminal without it
+    /// A file whose first line becomes the administrator's password; asked for on a terminal
+    /// without it
     #[arg(long, value_name = "FILE", env = "HOLDFAST_ADMIN_PASSWORD_FILE")]
     admin_password_file: Option<PathBuf>,
 
@@ -35,7 +36,11 @@ pub struct InstallArgs {
     recovery_key_file: Option<PathBuf>,
 
     /// Has a push create the repository it goes to, and an administrator's push the organization
-    #[arg(long, env = "HOLDFAST_CREATE_REPOSITORY_ON_PUSH", value_parser = FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "HOLDFAST_CREATE_REPOSITORY_ON_PUSH",
+        value_parser = FalseyValueParser::new()
+    )]
     create_repository_on_push: bool,
 
     /// The id of this replica, 12 lower-case hexadecimal digits; random without it
@@ -107,7 +112,8 @@ fn admin_password(args: &InstallArgs) -> Result<Zeroizing<String>, Stop> {
     if *first == *again { Ok(first) } else { Err(Stop::usage("the two passwords differ")) }
 }
 
-/// Where the recovery key goes: beside the data folder unless said otherwise. It must not be there yet.
+/// Where the recovery key goes: beside the data folder unless said otherwise. It must not be there
+/// yet.
 fn recovery_key_file(args: &InstallArgs, config: &Config) -> Result<PathBuf, Stop> {
     let beside = || {
         let folder = config.data.parent().unwrap_or(&config.data);
@@ -117,8 +123,8 @@ fn recovery_key_file(args: &InstallArgs, config: &Config) -> Result<PathBuf, Sto
     let path = args.recovery_key_file.clone().unwrap_or_else(beside);
     if path.exists() {
         return Err(Stop::refused(format!(
-            "{} exists: it may be the recovery key of another cluster. Move it away, or name another \
-             file by --recovery-key-file",
+            "{} exists: it may be the recovery key of another cluster. Move it away, or name \
+             another file by --recovery-key-file",
             path.display()
         )));
     }

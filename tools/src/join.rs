@@ -37,7 +37,12 @@ pub struct JoinArgs {
     replica_id: Option<String>,
 
     /// Does not check that the other replicas can reach this one
-    #[arg(long, env = "HOLDFAST_SKIP_NETWORK_TEST", value_parser = FalseyValueParser::new(), hide_short_help = true)]
+    #[arg(
+        long,
+        env = "HOLDFAST_SKIP_NETWORK_TEST",
+        value_parser = FalseyValueParser::new(),
+        hide_short_help = true
+    )]
     skip_network_test: bool,
 
     /// Always refused: a join is safe or it is not done
@@ -90,8 +95,8 @@ async fn token(args: &JoinArgs) -> Result<JoinToken, Stop> {
         }
         None => {
             return Err(Stop::usage(
-                "--join-token is missing: `holdfast join-token create` makes one, or give --url and \
-                 the administrator's credentials",
+                "--join-token is missing: `holdfast join-token create` makes one, or give --url \
+                 and the administrator's credentials",
             ));
         }
     };

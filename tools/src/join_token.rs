@@ -34,7 +34,12 @@ enum Verb {
         uses: u32,
 
         /// How many seconds it is good
-        #[arg(long, value_name = "SECONDS", default_value_t = LIFE_DEFAULT_S, env = "HOLDFAST_EXPIRES_IN")]
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            default_value_t = LIFE_DEFAULT_S,
+            env = "HOLDFAST_EXPIRES_IN"
+        )]
         expires_in: u64,
     },
     /// Lists the tokens, without their secrets

@@ -11,8 +11,8 @@ pub fn host_name() -> String {
 
 /// What two replicas on one machine have in common, and no other machine has.
 ///
-/// The machine's own id; in a container without one, the id of the running boot, which all containers
-/// of a machine share.
+/// The machine's own id; in a container without one, the id of the running boot, which all
+/// containers of a machine share.
 pub fn machine_id() -> String {
     ["/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/random/boot_id"]
         .into_iter()

@@ -1,7 +1,7 @@
 //! Password hashes, for the first administrator's account.
 
-use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, SaltString};
 
 use crate::exit::Stop;
 

@@ -19,7 +19,8 @@ impl Pem {
 
     /// The file, where a file was given.
     pub fn path(&self) -> Option<&Path> {
-        (!self.0.contains("-----BEGIN")).then(|| Path::new(self.0.strip_prefix('@').unwrap_or(&self.0)))
+        (!self.0.contains("-----BEGIN"))
+            .then(|| Path::new(self.0.strip_prefix('@').unwrap_or(&self.0)))
     }
 
     /// The text, read anew each time where it lies in a file.

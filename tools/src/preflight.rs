@@ -1,6 +1,7 @@
 //! Looking at the machine before install, join and serve, so that what is wrong is said in words.
 //!
-//! Every check runs; all that fail are told at once, each with what it found, to what, and what to do.
+//! Every check runs; all that fail are told at once, each with what it found, to what, and what to
+//! do.
 
 use std::path::Path;
 

@@ -62,7 +62,8 @@ fn read_answer(mut terminal: &File, question: &str) -> std::io::Result<Zeroizing
 /// The first line of a file that holds a password.
 pub fn password_file(path: &Path) -> Result<Zeroizing<String>, Stop> {
     let text = Zeroizing::new(
-        std::fs::read_to_string(path).map_err(|e| Stop::file("read the password file", path, &e))?,
+        std::fs::read_to_string(path)
+            .map_err(|e| Stop::file("read the password file", path, &e))?,
     );
     let first = text.lines().next().unwrap_or_default();
     if first.is_empty() {
@@ -83,7 +84,8 @@ mod tests {
     #[test]
     fn a_password_is_the_first_line_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let cases = [("secret\n", Some("secret")), ("a b \r\nc", Some("a b ")), ("", None), ("\nx", None)];
+        let cases =
+            [("secret\n", Some("secret")), ("a b \r\nc", Some("a b ")), ("", None), ("\nx", None)];
         for (text, expected) in cases {
             let path = folder.path().join("password");
             std::fs::write(&path, text).unwrap();

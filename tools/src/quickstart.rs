@@ -33,11 +33,21 @@ pub struct QuickstartArgs {
     dir: PathBuf,
 
     /// How many replicas: 3 survive the loss of one, 5 of two [default: 3]
-    #[arg(long, value_name = "N", env = "HOLDFAST_REPLICAS", value_parser = clap::value_parser!(u16).range(1..=7))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "HOLDFAST_REPLICAS",
+        value_parser = clap::value_parser!(u16).range(1..=7)
+    )]
     replicas: Option<u16>,
 
     /// Replica i serves HTTPS at this port plus i, and its peers at plus 100 plus i [default: 7000]
-    #[arg(long, value_name = "PORT", env = "HOLDFAST_BASE_PORT", value_parser = clap::value_parser!(u16).range(1..=65_300))]
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "HOLDFAST_BASE_PORT",
+        value_parser = clap::value_parser!(u16).range(1..=65_300)
+    )]
     base_port: Option<u16>,
 
     /// Serves plain HTTP too, at the base port plus 200 plus i
@@ -67,7 +77,7 @@ pub async fn run(args: &QuickstartArgs) -> Result<(), Stop> {
 
     let outcome = tokio::select! {
         outcome = bring_up(&mut cluster) => outcome,
-        () = stop.came() => Err(Stop::failed("stopped before the cluster was up; the next start goes on")),
+        () = stop.came() => Err(Stop::failed("stopped before the cluster was up")),
     };
     let outcome = match outcome {
         Ok(()) if !args.once => {
@@ -101,7 +111,8 @@ struct StopSignals {
 impl StopSignals {
     fn new() -> Result<Self, Stop> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Stop::failed(format!("signals cannot be received: {error}")))
+            signal(kind)
+                .map_err(|error| Stop::failed(format!("signals cannot be received: {error}")))
         };
         let signals = [
             listen(SignalKind::interrupt())?,

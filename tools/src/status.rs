@@ -200,14 +200,19 @@ mod tests {
             (json!(""), ["OK", "OK", "OK"], Exit::Usage),
         ];
         for (leader, health, exit) in cases {
-            assert_eq!(View::of(&answer(&leader, health)).unwrap().exit(), exit, "{leader} {health:?}");
+            assert_eq!(
+                View::of(&answer(&leader, health)).unwrap().exit(),
+                exit,
+                "{leader} {health:?}"
+            );
         }
     }
 
     #[test]
     fn the_table_shows_every_member_and_its_reason() {
         let reason = "Unable to reach replica: no answer";
-        let table = View::of(&answer(&json!("a"), ["OK", "OK", reason])).unwrap().table().to_string();
+        let table =
+            View::of(&answer(&json!("a"), ["OK", "OK", reason])).unwrap().table().to_string();
         for part in ["leader", "h:1", reason] {
             assert!(table.contains(part), "{table}");
         }

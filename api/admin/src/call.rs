@@ -34,7 +34,10 @@ impl Call {
     ///
     /// Borrows no more than it reads: a body can't be shared between threads, so a reference to the
     /// whole call would tie the handler to one.
-    pub fn administrator(&self, need: Need) -> impl Future<Output = Result<Caller, Problem>> + Send {
+    pub fn administrator(
+        &self,
+        need: Need,
+    ) -> impl Future<Output = Result<Caller, Problem>> + Send {
         let (context, parts) = (&self.context, &self.parts);
         async move {
             let admission = Admission { need, challenge: ChallengeKind::Basic, scope: None };

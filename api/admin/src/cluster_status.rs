@@ -1,7 +1,8 @@
 //! `GET /api/v0/meta/cluster_status`: how the cluster is, as the replica asked sees it.
 //!
-//! The tables of the old product's database are rendered from the state of Raft, so that parsers go on
-//! working; what is ours stands under `raft`. Answered from local knowledge, without a majority too.
+//! The tables of the old product's database are rendered from the state of Raft, so that parsers go
+//! on working; what is ours stands under `raft`. Answered from local knowledge, without a majority
+//! too.
 //!
 //! Source: dtr-interface 6.
 
@@ -100,7 +101,8 @@ fn server(status: &ClusterStatus, one: &ReplicaStatus) -> Value {
     })
 }
 
-/// An id in the form of a UUID, which parsers expect: the cluster's, with the replica's as its node.
+/// An id in the form of a UUID, which parsers expect: the cluster's, with the replica's as its
+/// node.
 fn server_id(status: &ClusterStatus, one: &ReplicaStatus) -> String {
     let prefix = status.cluster_id.get(..24).unwrap_or("00000000-0000-0000-0000-");
     format!("{prefix}{}", one.replica_id)

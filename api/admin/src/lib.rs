@@ -1,7 +1,7 @@
 //! The management API: `/api/v0` and `/enzi/v0`, one file a noun.
 //!
-//! [`surface`] holds the routes. A handler reads what was asked, lets the caller in, proposes or reads,
-//! and presents; what went wrong is answered by `edge::management_form`.
+//! [`surface`] holds the routes. A handler reads what was asked, lets the caller in, proposes or
+//! reads, and presents; what went wrong is answered by `edge::management_form`.
 //!
 //! Source: dtr-interface 1 to 6.
 

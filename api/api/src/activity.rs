@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A request's head has to be there this long after its first byte; the first one this long after the
-/// connection was made.
+/// A request's head has to be there this long after its first byte; the first one this long after
+/// the connection was made.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A connection without a request for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(120);

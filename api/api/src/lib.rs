@@ -1,7 +1,8 @@
 //! Assembles the surfaces and listens for the world.
 //!
-//! [`router`] puts the surfaces side by side; [`public`] serves it on the HTTPS port, and on the plain
-//! one where that is on, until it is told to drain. [`connection`] holds the bounds of one connection.
+//! [`router`] puts the surfaces side by side; [`public`] serves it on the HTTPS port, and on the
+//! plain one where that is on, until it is told to drain. [`connection`] holds the bounds of one
+//! connection.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

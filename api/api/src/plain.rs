@@ -1,8 +1,8 @@
 //! What the port without TLS does.
 //!
-//! Source: dtr-interface 5: off by default; `redirect` sends everything to HTTPS but the health paths,
-//! and refuses `/v2/`, since a client would send its password in clear before it sees the redirect;
-//! `serve` serves everything, for registries that clients call insecure.
+//! Source: dtr-interface 5: off by default; `redirect` sends everything to HTTPS but the health
+//! paths, and refuses `/v2/`, since a client would send its password in clear before it sees the
+//! redirect; `serve` serves everything, for registries that clients call insecure.
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +16,8 @@ use http::{HeaderValue, StatusCode};
 /// What the port without TLS does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plain {
-    /// Sends clients to HTTPS: to `https://HOST` of this name, or of the name they used with this port.
+    /// Sends clients to HTTPS: to `https://HOST` of this name, or of the name they used with this
+    /// port.
     Redirect {
         /// `https://host[:port]`, where one is configured.
         external_url: Option<String>,
@@ -81,7 +82,11 @@ fn origin(host: &str, https_port: u16) -> String {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    if https_port == 443 { format!("https://{name}") } else { format!("https://{name}:{https_port}") }
+    if https_port == 443 {
+        format!("https://{name}")
+    } else {
+        format!("https://{name}:{https_port}")
+    }
 }
 
 #[cfg(test)]

@@ -41,10 +41,6 @@ async fn rest(state: State<Arc<Context>>, request: Request) -> Response {
 
 /// Every route of every surface: methods and path template.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let surfaces = [
-        distribution::route::ROUTES,
-        health::surface::ROUTES,
-        admin::surface::ROUTES,
-    ];
+    let surfaces = [distribution::route::ROUTES, health::surface::ROUTES, admin::surface::ROUTES];
     surfaces.into_iter().flatten().copied()
 }

@@ -1,8 +1,8 @@
 //! How much a client may send over HTTP/2 before we have read it.
 //!
 //! Default windows make a big blob wait for a round trip every 64 KiB; large ones, times many
-//! connections, would fill the memory. So connections draw on one budget: the first ones get windows
-//! for a fast stream, further ones smaller, until none is left but the least.
+//! connections, would fill the memory. So connections draw on one budget: the first ones get
+//! windows for a fast stream, further ones smaller, until none is left but the least.
 //!
 //! Source: registry-protocol H17.
 

@@ -1,11 +1,10 @@
 //! Turns what a request brought into an identity, and an identity into a token.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use consensus::cluster::{Cluster, Failure, Freshness};
 use metadata::accounts::{self, AccountKind, AccountRow};
-use wire::clock::Clock;
 use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
@@ -13,6 +12,7 @@ use crate::keys::Keys;
 use crate::password::{PasswordFailure, Passwords};
 use crate::scope::Scope;
 use crate::token::{self, Claims, LIFE_S_MIN, TokenFailure, Verified};
+use crate::wall_time::WallTime;
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ impl Auth {
             passwords: Passwords::new(Arc::clone(&clock)),
             verified: Verified::default(),
             keys: Keys::new(cluster.clone()),
-            wall: WallTime { clock, seen: Mutex::new(None) },
+            wall: WallTime::new(clock),
             token_life_s: token_life_s.max(LIFE_S_MIN),
             cluster,
         };
@@ -184,64 +184,24 @@ impl Auth {
     /// The cluster's wall time in seconds.
     async fn now_s(&self) -> Result<u64, AuthFailure> {
         let agreed_ms = self.shared.cluster.wall_ms().await?;
-        Ok(self.shared.wall.carry_on(agreed_ms) / 1_000)
-    }
-}
-
-/// The wall time the cluster agreed on last, carried on by this machine's monotonic clock: without
-/// new entries in the log it would stand still.
-struct WallTime {
-    clock: Arc<dyn Clock>,
-    seen: Mutex<Option<Seen>>,
-}
-
-/// When a wall time was first seen.
-#[derive(Clone, Copy)]
-struct Seen {
-    agreed_ms: u64,
-    at_ms: u64,
-}
-
-impl WallTime {
-    fn carry_on(&self, agreed_ms: u64) -> u64 {
-        let now_ms = self.clock.monotonic_ms();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = Seen { agreed_ms, at_ms: now_ms };
-        let seen = match *seen {
-            Some(known) if known.agreed_ms == agreed_ms => known,
-            _ => *seen.insert(fresh),
-        };
-        seen.agreed_ms + now_ms.saturating_sub(seen.at_ms)
+        Ok(self.shared.wall.now_ms(&self.shared.cluster).max(agreed_ms) / 1_000)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
+    use std::sync::Arc;
 
-    use wire::clock::SystemClock;
-
-    use super::{Identity, WallTime};
+    use super::Identity;
     use crate::scope::Scope;
     use crate::token::Claims;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_wall_time_goes_on_between_two_entries_of_the_log() {
-        let wall = WallTime { clock: Arc::new(SystemClock::new()), seen: Mutex::new(None) };
-        assert_eq!(wall.carry_on(5_000), 5_000);
-        tokio::time::advance(Duration::from_millis(700)).await;
-        assert_eq!(wall.carry_on(5_000), 5_700);
-        assert_eq!(wall.carry_on(6_000), 6_000);
-    }
 
     #[test]
     fn a_token_narrows_and_no_token_does_not() {
         let open = Identity::anonymous();
         assert!(open.covers("repository", "a/b", "push"));
         let access = vec![Scope::parse("repository:a/b:pull").unwrap()];
-        let claims =
-            Claims { sub: "ann".into(), aud: "c".into(), exp: 1, nbf: 0, iat: 0, access };
+        let claims = Claims { sub: "ann".into(), aud: "c".into(), exp: 1, nbf: 0, iat: 0, access };
         let narrowed = Identity { token: Some(Arc::new(claims)), ..Identity::anonymous() };
         assert!(narrowed.covers("repository", "a/b", "pull"));
         assert!(!narrowed.covers("repository", "a/b", "push"));

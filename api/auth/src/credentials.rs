@@ -117,9 +117,8 @@ mod tests {
 
     #[test]
     fn the_debug_form_shows_no_secret() {
-        let basic = Credentials::parse(Some(
-            format!("Basic {}", STANDARD.encode("ann:secret")).as_bytes(),
-        ));
+        let basic =
+            Credentials::parse(Some(format!("Basic {}", STANDARD.encode("ann:secret")).as_bytes()));
         let bearer = Credentials::parse(Some(b"Bearer secret"));
         assert!(!format!("{basic:?} {bearer:?}").contains("secret"));
     }

@@ -16,3 +16,4 @@ pub mod recent;
 pub mod scope;
 pub mod throttle;
 pub mod token;
+pub mod wall_time;

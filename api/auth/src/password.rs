@@ -1,8 +1,8 @@
 //! Passwords: Argon2id, on the blocking pool, a few at a time.
 //!
-//! A right password is remembered for a minute as a keyed hash, together with the stored hash it was
-//! checked against: a changed password ends it at once. An unknown account costs the same time as a
-//! wrong password.
+//! A right password is remembered for a minute as a keyed hash, together with the stored hash it
+//! was checked against: a changed password ends it at once. An unknown account costs the same time
+//! as a wrong password.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,7 +81,8 @@ impl Passwords {
         }
     }
 
-    /// Whether `password` is the account's, whose stored hash is `stored` (`None`: no such account).
+    /// Whether `password` is the account's, whose stored hash is `stored` (`None`: no such
+    /// account).
     pub async fn check(
         &self,
         account: &str,

@@ -20,7 +20,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Reads `type[(class)]:name:actions`; the name may hold `:` itself, as a name with a port does.
+    /// Reads `type[(class)]:name:actions`; the name may hold `:` itself, as a name with a port
+    /// does.
     ///
     /// Returns `None` for a type or a form that is not known: it is left out of the token.
     pub fn parse(text: &str) -> Option<Self> {
@@ -30,8 +31,7 @@ impl Scope {
         if !matches!(kind, "repository" | "registry") || name.is_empty() {
             return None;
         }
-        let mut scope =
-            Self { kind: kind.to_owned(), name: name.to_owned(), actions: Vec::new() };
+        let mut scope = Self { kind: kind.to_owned(), name: name.to_owned(), actions: Vec::new() };
         for action in actions.split(',').map(str::trim) {
             if matches!(action, "pull" | "push" | "delete" | "*") {
                 scope.add(action);

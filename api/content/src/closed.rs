@@ -33,7 +33,8 @@ impl Closed {
         let now = Instant::now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { by_id, by_age } = &mut *kept;
-        while by_age.front().is_some_and(|(at, _)| by_age.len() >= KEPT_MAX || now - *at > KEPT_FOR) {
+        while by_age.front().is_some_and(|(at, _)| by_age.len() >= KEPT_MAX || now - *at > KEPT_FOR)
+        {
             if let Some((_, old)) = by_age.pop_front() {
                 by_id.remove(&old);
             }

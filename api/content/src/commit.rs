@@ -78,7 +78,9 @@ impl Content {
             let (sealed, late) = match sealed {
                 // The request before this one closed it while this one waited.
                 Err(ContentFailure::UploadUnknown) => {
-                    return content.closed_as(&upload, &digest).ok_or(ContentFailure::UploadUnknown);
+                    return content
+                        .closed_as(&upload, &digest)
+                        .ok_or(ContentFailure::UploadUnknown);
                 }
                 sealed => sealed?,
             };
@@ -135,7 +137,8 @@ impl Content {
         let lanes = std::mem::take(&mut turn.work.lanes);
         let mut coming = Coming::default();
         for replica in &lanes {
-            let (client, id, digest) = (self.shared.client.clone(), upload.id.to_string(), digest.clone());
+            let (client, id, digest) =
+                (self.shared.client.clone(), upload.id.to_string(), digest.clone());
             let to = replica.to_string();
             coming.ask(*replica, async move { client.stage_seal(&to, &id, &digest).await });
         }
@@ -256,7 +259,9 @@ impl Content {
             match self.shared.cluster.propose(command).await {
                 Ok(Answer::BlobCommitted { missing }) => return Ok(missing),
                 Ok(other) => {
-                    return Err(ContentFailure::Fault(format!("a commit was answered by {other:?}")));
+                    return Err(ContentFailure::Fault(format!(
+                        "a commit was answered by {other:?}"
+                    )));
                 }
                 Err(Failure::Refused(Refusal::ReceiptsTooFew { counted, needed })) => {
                     tracing::debug!(counted, needed, "fresh receipts are gathered");

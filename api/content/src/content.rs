@@ -35,7 +35,8 @@ pub struct Limits {
     pub supersede_after: Duration,
     /// Stalls, in sum, that a copy beyond the write quorum may cost one request.
     pub laggard_stall_max: Duration,
-    /// A copy without which there is no write quorum is given up after standing still for this long.
+    /// A copy without which there is no write quorum is given up after standing still for this
+    /// long.
     pub needed_stall_max: Duration,
     /// How long copies may take that a push or a manifest waits for.
     pub copies_max: Duration,

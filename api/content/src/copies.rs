@@ -1,4 +1,5 @@
-//! Copies beyond those that came with a push: of manifests, of blobs with too few, and of the missing.
+//! Copies beyond those that came with a push: of manifests, of blobs with too few, and of the
+//! missing.
 
 use std::sync::Arc;
 
@@ -26,13 +27,18 @@ use crate::uploads::apart;
 const HINTS_MAX: usize = 10_000;
 
 impl Content {
-    /// Keeps bytes that are at hand, a manifest's, on a write quorum, for the command that will name
-    /// them.
+    /// Keeps bytes that are at hand, a manifest's, on a write quorum, for the command that will
+    /// name them.
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::NoRoom`], and [`ContentFailure::TooFewHolders`] where too few replicas answer.
-    pub async fn keep(&self, digest: &Digest, bytes: Bytes) -> Result<Vec<Receipt>, ContentFailure> {
+    /// [`ContentFailure::NoRoom`], and [`ContentFailure::TooFewHolders`] where too few replicas
+    /// answer.
+    pub async fn keep(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<Vec<Receipt>, ContentFailure> {
         let (content, digest) = (self.clone(), digest.clone());
         apart(async move {
             content.check_room()?;
@@ -60,8 +66,8 @@ impl Content {
         .await
     }
 
-    /// Asks those who gave `receipts` for fresh ones, since the cluster did not count enough of them;
-    /// others take the places of those who have no copy any more.
+    /// Asks those who gave `receipts` for fresh ones, since the cluster did not count enough of
+    /// them; others take the places of those who have no copy any more.
     pub async fn fresh_receipts(
         &self,
         digest: &Digest,
@@ -195,14 +201,20 @@ impl Content {
                     tracing::debug!(%digest, %error, "a late holder was not listed");
                 }
             }
-            let Ok(_place) = Arc::clone(&content.shared.copying).acquire_owned().await else { return };
+            let Ok(_place) = Arc::clone(&content.shared.copying).acquire_owned().await else {
+                return;
+            };
             if let Err(error) = content.complete_now(&digest, &missing).await {
                 tracing::debug!(%digest, %error, "a copy is made later");
             }
         });
     }
 
-    async fn complete_now(&self, digest: &Digest, missing: &[ReplicaId]) -> Result<(), ContentFailure> {
+    async fn complete_now(
+        &self,
+        digest: &Digest,
+        missing: &[ReplicaId],
+    ) -> Result<(), ContentFailure> {
         for replica in missing {
             let Some((row, holders)) = self.row(digest).await? else { return Ok(()) };
             let wants = !holders.contains(replica) && self.is_live_or_own(*replica);

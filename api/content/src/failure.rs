@@ -12,7 +12,10 @@ use oci::digest::Digest;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ContentFailure {
     /// No such upload, or one of another account or repository: 404 `BLOB_UPLOAD_UNKNOWN`.
-    #[error("this upload is not known here: it was finished, cancelled, idle for too long, or lost; start the blob again")]
+    #[error(
+        "this upload is not known: it was finished, cancelled, idle for too long, or lost; start \
+             the blob again"
+    )]
     UploadUnknown,
     /// The chunk does not begin where the upload stands: 416 with the offset that holds.
     #[error("the upload stands at byte {offset}; the chunk begins elsewhere")]
@@ -45,7 +48,9 @@ pub enum ContentFailure {
         open: usize,
     },
     /// Fewer replicas than a write quorum have room: 507.
-    #[error("no room: fewer replicas than needed have free disk above their watermark; add disk or free some")]
+    #[error(
+        "too few replicas have room above their disk's watermark; add disk or free some"
+    )]
     NoRoom,
     /// Fewer replicas than a write quorum could take the bytes just now: 503.
     #[error("only {reached} of {needed} replicas could take a copy; try again")]

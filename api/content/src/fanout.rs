@@ -1,8 +1,8 @@
 //! Sending an upload's bytes to the other holders while they arrive.
 //!
-//! Each holder has a lane: a short queue and a task that sends what is in it. Bytes go on as soon as
-//! enough lanes for a write quorum have room; one that lags behind is given a little time in all, then
-//! it is left behind and gets its copy later, whole.
+//! Each holder has a lane: a short queue and a task that sends what is in it. Bytes go on as soon
+//! as enough lanes for a write quorum have room; one that lags behind is given a little time in
+//! all, then it is left behind and gets its copy later, whole.
 
 use std::io;
 use std::sync::Arc;
@@ -96,7 +96,9 @@ impl Fanout {
         while !bytes.is_empty() && !self.lanes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
             let kib = u32::try_from(piece.len().div_ceil(1024)).unwrap_or(1);
-            let Ok(share) = Arc::clone(&self.in_flight).acquire_many_owned(kib).await else { return };
+            let Ok(share) = Arc::clone(&self.in_flight).acquire_many_owned(kib).await else {
+                return;
+            };
             self.send_piece(Piece { bytes: piece, _share: Arc::new(share) }).await;
         }
     }
@@ -146,7 +148,7 @@ impl Fanout {
         lost.sort_unstable();
         for at in lost.into_iter().rev() {
             let lane = self.lanes.swap_remove(at);
-            tracing::debug!(replica = %lane.replica, "a holder does not keep up; it gets its copy later");
+            tracing::debug!(replica = %lane.replica, "a holder does not keep up; copied later");
             lane.task.abort();
         }
     }
@@ -165,7 +167,7 @@ impl Fanout {
             match timeout(self.bound(complete.len(), began), ending.next()).await {
                 Ok(Some((replica, Ok(end)))) if end == offset => complete.push(replica),
                 Ok(Some((replica, outcome))) => {
-                    tracing::debug!(%replica, ?outcome, "a holder has not all bytes; it gets its copy later");
+                    tracing::debug!(%replica, ?outcome, "a holder lacks bytes; copied later");
                 }
                 Ok(None) | Err(_) => return complete,
             }
@@ -178,7 +180,8 @@ struct AbortOnDrop(JoinHandle<Result<u64, TransferFailure>>);
 
 impl AbortOnDrop {
     async fn ended(mut self) -> Result<u64, TransferFailure> {
-        let broken = |error: tokio::task::JoinError| TransferFailure::Fault { text: error.to_string() };
+        let broken =
+            |error: tokio::task::JoinError| TransferFailure::Fault { text: error.to_string() };
         (&mut self.0).await.map_err(broken).flatten()
     }
 }

@@ -1,8 +1,8 @@
 //! Requests on an upload meet any replica: here it is carried out, sent on, or taken over.
 //!
-//! The id names the owner and the second replica. A request goes to the owner; where that one is dead
-//! or has lost the upload, to the second, which has the same bytes and takes over. Nobody sends a
-//! request on that was sent on already, so it never runs in a circle.
+//! The id names the owner and the second replica. A request goes to the owner; where that one is
+//! dead or has lost the upload, to the second, which has the same bytes and takes over. Nobody
+//! sends a request on that was sent on already, so it never runs in a circle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +43,8 @@ enum Probe {
 }
 
 impl Content {
-    /// Appends `body`; answers the number of bytes the upload has then. `start`, where the client named
-    /// one, must be the number it has now.
+    /// Appends `body`; answers the number of bytes the upload has then. `start`, where the client
+    /// named one, must be the number it has now.
     ///
     /// # Errors
     ///
@@ -89,15 +89,15 @@ impl Content {
         }
     }
 
-    /// Appends `body`, which may be empty, and closes the upload as `digest`: done when a write quorum
-    /// has the bytes on disk and the cluster has agreed.
+    /// Appends `body`, which may be empty, and closes the upload as `digest`: done when a write
+    /// quorum has the bytes on disk and the cluster has agreed.
     ///
     /// The same close again within ten minutes gives the same answer.
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::DigestMismatch`] ends the upload; all others leave it, so that the close can be
-    /// repeated.
+    /// [`ContentFailure::DigestMismatch`] ends the upload; all others leave it, so that the close
+    /// can be repeated.
     pub async fn finish(
         &self,
         id: &UploadId,
@@ -220,7 +220,8 @@ impl Content {
     async fn abreast(&self, id: &UploadId, offset: u64) -> Result<Abreast, ContentFailure> {
         let field = self.field().await?;
         let second = id.second().and_then(|number| field.member(number));
-        let Some(second) = second.filter(|second| field.own_number() == Some(id.owner()) && *second != field.own)
+        let Some(second) =
+            second.filter(|second| field.own_number() == Some(id.owner()) && *second != field.own)
         else {
             return Ok(Abreast::Yes(Vec::new()));
         };
@@ -247,7 +248,8 @@ impl Content {
         let field = self.field().await?;
         let owner = field.member(id.owner());
         let is_ours = owner == Some(field.own);
-        if !is_ours && let Some(owner) = owner
+        if !is_ours
+            && let Some(owner) = owner
             && matches!(self.probe(owner, &id, &meta).await, Probe::Has)
         {
             // Whoever asks here did not reach the owner, but we do: two must not take bytes.

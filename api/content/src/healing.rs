@@ -1,9 +1,9 @@
 //! Healing: this replica holds what it should, and says so when it does not.
 //!
-//! A pass walks the rows of all blobs as this replica knows them. A blob that lists this replica and is
-//! not on its disk is reported; one with fewer copies than it should have is fetched where this replica
-//! is next in order. Fewest copies first, a few at a time. Passes are spaced so that walking costs about
-//! a hundredth of a core; hints of what is missing are looked at at once.
+//! A pass walks the rows of all blobs as this replica knows them. A blob that lists this replica
+//! and is not on its disk is reported; one with fewer copies than it should have is fetched where
+//! this replica is next in order. Fewest copies first, a few at a time. Passes are spaced so that
+//! walking costs about a hundredth of a core; hints of what is missing are looked at at once.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -123,7 +123,8 @@ impl Content {
             return Ok(None);
         }
         let counts = |holder: &&ReplicaId| field.votes(**holder) && !field.is_gone(**holder);
-        let copies = holders.iter().filter(counts).count() - usize::from(lost_here && field.own_counts());
+        let copies =
+            holders.iter().filter(counts).count() - usize::from(lost_here && field.own_counts());
         Ok(Some(Work { digest, row, holders, copies, lost_here }))
     }
 
@@ -225,8 +226,10 @@ impl Content {
             return self.list_holder(digest, Some(receipt)).await;
         }
         let own = self.shared.cluster.replica_id();
-        let (live, silent): (Vec<&ReplicaId>, Vec<&ReplicaId>) =
-            holders.iter().filter(|holder| **holder != own).partition(|holder| self.is_live(**holder));
+        let (live, silent): (Vec<&ReplicaId>, Vec<&ReplicaId>) = holders
+            .iter()
+            .filter(|holder| **holder != own)
+            .partition(|holder| self.is_live(**holder));
         for holder in live.into_iter().chain(silent) {
             match self.fetch(digest, size, *holder).await {
                 Ok(receipt) => return self.list_holder(digest, Some(receipt)).await,
@@ -255,7 +258,9 @@ impl Content {
             .map_err(|error| failure("fetching a copy", error))?;
         while let Some(piece) = bytes.next().await {
             let appended = match piece {
-                Ok(piece) => upload.append(piece).await.map_err(|error| failure("fetching a copy", error)),
+                Ok(piece) => {
+                    upload.append(piece).await.map_err(|error| failure("fetching a copy", error))
+                }
                 Err(_) => Err(ContentFailure::BlobUnreachable { digest: digest.clone() }),
             };
             if let Err(failure) = appended {
@@ -268,7 +273,6 @@ impl Content {
         upload.seal_locked(&locked).await.map_err(|error| failure("fetching a copy", error))?;
         Ok(self.own_receipt())
     }
-
 }
 
 /// The right to fetch a digest, which only one has at a time.

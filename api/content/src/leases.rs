@@ -1,7 +1,7 @@
 //! While an upload is open in a repository, the repository's unreferenced blobs stay.
 //!
-//! A push of many layers may take longer than a lease: what it uploaded first must still be there when
-//! its manifest comes.
+//! A push of many layers may take longer than a lease: what it uploaded first must still be there
+//! when its manifest comes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use oci::name::RepositoryName;
 use crate::content::Content;
 use crate::failure::ContentFailure;
 
-/// Between two looks at the leases. A lease is renewed when a quarter of it is gone, and lasts an hour
-/// at least, so that none ends between two looks.
+/// Between two looks at the leases. A lease is renewed when a quarter of it is gone, and lasts an
+/// hour at least, so that none ends between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// Digests in one command, some 36 KiB.

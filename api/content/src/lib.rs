@@ -1,10 +1,12 @@
-//! Where a request meets blob bytes: the local store, the other holders and the cluster's agreement.
+//! Where a request meets blob bytes: the local store, the other holders and the cluster's
+//! agreement.
 //!
-//! A push streams through [`uploads`] to this disk and to the other holders at the same time, and is
-//! answered after `commit` has seen enough receipts and the cluster has agreed. A pull goes through
-//! [`reading`], which serves local bytes or a holder's. [`healing`] makes the copies that are missing.
-//! Both the registry surface and the replica's own loops come through here, so that nothing else
-//! needs to know where bytes are.
+//! A push streams through [`uploads`] to this disk and to the other holders at the same time, and
+//! is answered after `commit` has seen enough receipts and the cluster has agreed. A pull goes
+//! through
+//! [`reading`], which serves local bytes or a holder's. [`healing`] makes the copies that are
+//! missing. Both the registry surface and the replica's own loops come through here, so that
+//! nothing else needs to know where bytes are.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -14,9 +16,9 @@ pub mod content;
 pub mod copies;
 pub mod failure;
 mod fanout;
+pub mod forwarding;
 pub mod healing;
 pub mod leases;
-pub mod forwarding;
 mod placement;
 pub mod reading;
 mod receipts;

@@ -54,7 +54,11 @@ impl Content {
                 number: MemberNumber(replica.number),
                 votes: status.voters.contains(&replica.replica_id),
                 // One that was never heard is not known to be there.
-                silent: if replica.last_contact_ms.is_none() { silent.max(SILENT_MAX) } else { silent },
+                silent: if replica.last_contact_ms.is_none() {
+                    silent.max(SILENT_MAX)
+                } else {
+                    silent
+                },
                 takes_blobs: replica.takes_blobs,
             }
         };
@@ -135,8 +139,8 @@ impl Field {
         self.copies.saturating_sub(usize::from(self.own_counts()))
     }
 
-    /// The voters that should get a copy of what `seed` names, beside `holders`: those that are lost
-    /// for long count for nothing. In order; dead ones are passed over.
+    /// The voters that should get a copy of what `seed` names, beside `holders`: those that are
+    /// lost for long count for nothing. In order; dead ones are passed over.
     pub(crate) fn should_pull(&self, seed: &[u8], holders: &[ReplicaId]) -> Vec<ReplicaId> {
         let counted = holders.iter().filter(|id| self.votes(**id) && !self.is_gone(**id)).count();
         let missing = self.copies.saturating_sub(counted);
@@ -159,7 +163,8 @@ mod tests {
         ReplicaId::from_u64(number).unwrap()
     }
 
-    /// Replicas 1 to `silences.len()`, all voting, silent for so many seconds; replica 1 is this one.
+    /// Replicas 1 to `silences.len()`, all voting, silent for so many seconds; replica 1 is this
+    /// one.
     fn field(silences: &[u64]) -> Field {
         let seen = |(at, silent_s): (usize, &u64)| Seen {
             id: id(at as u64 + 1),

@@ -18,14 +18,14 @@ use crate::failure::ContentFailure;
 impl Content {
     /// Reads `range`, in bytes, of a blob of `size` bytes.
     ///
-    /// Bytes from another replica are hashed where the whole blob is read, and the last piece is held
-    /// back until they are right; a part of a blob is taken from a holder over the cluster's own TLS,
-    /// and the holder checks its file as it does for its own clients.
+    /// Bytes from another replica are hashed where the whole blob is read, and the last piece is
+    /// held back until they are right; a part of a blob is taken from a holder over the cluster's
+    /// own TLS, and the holder checks its file as it does for its own clients.
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::BlobUnreachable`] where neither this disk nor a holder gives the bytes now. An
-    /// error within the stream is its last item.
+    /// [`ContentFailure::BlobUnreachable`] where neither this disk nor a holder gives the bytes
+    /// now. An error within the stream is its last item.
     pub async fn read(
         &self,
         digest: &Digest,
@@ -111,8 +111,8 @@ impl Content {
         })))
     }
 
-    /// Asks the holders in order, the next one whenever one fails or takes too long, for the bytes of a
-    /// blob; the first answer wins. Takes those that were asked from `holders`.
+    /// Asks the holders in order, the next one whenever one fails or takes too long, for the bytes
+    /// of a blob; the first answer wins. Takes those that were asked from `holders`.
     async fn hedged(
         &self,
         digest: &Digest,
@@ -121,7 +121,8 @@ impl Content {
     ) -> Result<ByteStream, ContentFailure> {
         let mut asked = FuturesUnordered::new();
         let ask = |holder: ReplicaId| {
-            let (client, digest, range) = (self.shared.client.clone(), digest.clone(), range.clone());
+            let (client, digest, range) =
+                (self.shared.client.clone(), digest.clone(), range.clone());
             async move { (holder, client.blob_read(&holder.to_string(), &digest, range).await) }
         };
         loop {
@@ -200,7 +201,9 @@ impl Relay {
             let left = self.end - self.at;
             let piece = match stream.next().await {
                 Some(Ok(piece)) if piece.len() as u64 <= left => piece,
-                Some(Ok(_)) => return Err(io::Error::other("a holder sent more than it was asked for")),
+                Some(Ok(_)) => {
+                    return Err(io::Error::other("a holder sent more than it was asked for"));
+                }
                 Some(Err(_)) | None => {
                     self.stream = None;
                     continue;

@@ -49,7 +49,8 @@ impl Content {
     /// Whether the blob is on this disk, with the size it should have.
     pub(crate) fn has(&self, digest: &Digest, size: u64) -> Result<bool, ContentFailure> {
         let found = self.shared.store.size_of(digest);
-        let found = found.map_err(|error: io::Error| ContentFailure::disk("looking for a blob", &error))?;
+        let found =
+            found.map_err(|error: io::Error| ContentFailure::disk("looking for a blob", &error))?;
         Ok(found == Some(size))
     }
 }

@@ -81,12 +81,11 @@ impl OpenUpload {
         self.touch();
         let waiting = Arc::clone(&self.work).lock_owned();
         tokio::pin!(waiting);
-        let work = match timeout(patience, &mut waiting).await {
-            Ok(work) => work,
-            Err(_) => {
-                self.turn.send_modify(|turn| *turn += 1);
-                waiting.await
-            }
+        let work = if let Ok(work) = timeout(patience, &mut waiting).await {
+            work
+        } else {
+            self.turn.send_modify(|turn| *turn += 1);
+            waiting.await
         };
         Turn { work, superseded: self.turn.subscribe() }
     }
@@ -182,7 +181,10 @@ mod tests {
         assert_eq!(began.elapsed(), patience);
         drop(first);
         let mut second = second.await.unwrap();
-        assert!(timeout(patience, second.superseded()).await.is_err(), "the second is not superseded");
+        assert!(
+            timeout(patience, second.superseded()).await.is_err(),
+            "the second is not superseded"
+        );
     }
 
     #[tokio::test(start_paused = true)]

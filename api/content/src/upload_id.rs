@@ -1,10 +1,11 @@
 //! The name of an upload: a uuid that says which two replicas have its bytes.
 //!
-//! It is a version 8 uuid: the first two 16-bit numbers are the member numbers of the owner and of the
-//! second replica (0: there is none); of the rest, but for the version and variant bits, 80 bits are
-//! random and 10 tie the id to its repository and account. Member numbers are given by the state machine
-//! and never used twice, so an old id cannot point at a newcomer. The random part is what makes an id
-//! unguessable; the tie is for a replica that takes an upload over and knows nothing else of it.
+//! It is a version 8 uuid: the first two 16-bit numbers are the member numbers of the owner and of
+//! the second replica (0: there is none); of the rest, but for the version and variant bits, 80
+//! bits are random and 10 tie the id to its repository and account. Member numbers are given by the
+//! state machine and never used twice, so an old id cannot point at a newcomer. The random part is
+//! what makes an id unguessable; the tie is for a replica that takes an upload over and knows
+//! nothing else of it.
 //!
 //! Source: RFC 9562, section 5.8.
 
@@ -161,7 +162,12 @@ mod tests {
         };
         let mut strangers = 0;
         for fill in 0..=255 {
-            let id = UploadId::bound(MemberNumber(1), Some(MemberNumber(2)), [fill; 12], &meta("a/b", "ann"));
+            let id = UploadId::bound(
+                MemberNumber(1),
+                Some(MemberNumber(2)),
+                [fill; 12],
+                &meta("a/b", "ann"),
+            );
             let read = UploadId::parse(&id.to_string()).unwrap();
             assert!(read.is_bound_to(&meta("a/b", "ann")));
             let others = [meta("a/b", "bob"), meta("a/c", "ann"), meta("a/b", "")];

@@ -74,11 +74,13 @@ impl Uploads {
 }
 
 impl Content {
-    /// Opens an upload for `account` in `repository`; its bytes are hashed by `algorithms` as they come.
+    /// Opens an upload for `account` in `repository`; its bytes are hashed by `algorithms` as they
+    /// come.
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`] or
+    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`]
+    /// or
     /// [`ContentFailure::TooFewHolders`] where no write quorum could take the bytes now.
     pub async fn open_upload(
         &self,
@@ -320,7 +322,9 @@ impl Content {
         let (client, id) = (&self.shared.client, id.to_string());
         let cancel = |replica: &ReplicaId| {
             let (replica, id) = (replica.to_string(), &id);
-            async move { timeout(STAGE_CREATE_MAX, client.stage_cancel(&replica, id)).await.is_ok() }
+            async move {
+                timeout(STAGE_CREATE_MAX, client.stage_cancel(&replica, id)).await.is_ok()
+            }
         };
         futures::future::join_all(replicas.iter().map(cancel)).await;
     }
@@ -359,5 +363,7 @@ pub(crate) async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, ContentFailure>> + Send + 'static,
 ) -> Result<T, ContentFailure> {
     let done = tokio::spawn(work).await;
-    done.unwrap_or_else(|error| Err(ContentFailure::Fault(format!("a request's task ended: {error}"))))
+    done.unwrap_or_else(|error| {
+        Err(ContentFailure::Fault(format!("a request's task ended: {error}")))
+    })
 }

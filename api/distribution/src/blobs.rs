@@ -159,12 +159,7 @@ fn asked(call: &Call, digest: &Digest, size: u64) -> Asked {
     if other { Asked::Whole } else { ranges::asked(call.header(RANGE), size) }
 }
 
-fn several(
-    call: &Call,
-    digest: &Digest,
-    size: u64,
-    ranges: Vec<std::ops::Range<u64>>,
-) -> Response {
+fn several(call: &Call, digest: &Digest, size: u64, ranges: Vec<std::ops::Range<u64>>) -> Response {
     let boundary = format!("holdfast-{:016x}", rand::rng().random::<u64>());
     let parts = Parts { digest: digest.clone(), size, ranges, boundary };
     let mut response = answer::empty(StatusCode::PARTIAL_CONTENT);

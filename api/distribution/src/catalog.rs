@@ -31,15 +31,17 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     }
     let who = caller.as_metadata();
     let entries_max = page.entries_max.unwrap_or(PAGE_DEFAULT);
-    let read = call.context.cluster.read(Freshness::Local, |view| {
-        repositories::page(view, &who, &page.last, entries_max)
-    });
+    let read = call
+        .context
+        .cluster
+        .read(Freshness::Local, |view| repositories::page(view, &who, &page.last, entries_max));
     let found = read.await?;
     let names: Vec<&str> = found.items.iter().map(|(name, _)| name.as_str()).collect();
     let document = json!({ "repositories": names });
 
     // The list belongs to one caller: its entity tag is of what is in it.
-    let digest = oci::verifier::digest_of(oci::digest::Algorithm::Sha256, names.join("\n").as_bytes());
+    let digest =
+        oci::verifier::digest_of(oci::digest::Algorithm::Sha256, names.join("\n").as_bytes());
     let tag = format!("{}-{}", &digest.hex()[..16], found.more);
     let private = Permitted { is_public: false, exists: true };
     if caching::is_fresh(call.headers(), &tag) {

@@ -54,8 +54,21 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let refused = [
-            "", "-", "0-", "-5", "5-4", "0-garbage", "+0-9", "0-+9", "0x0-9", "bytes=0-9",
-            "bytes 0-9/x", "0-9/10", "0--9", "items 0-9", "0-99999999999999999999",
+            "",
+            "-",
+            "0-",
+            "-5",
+            "5-4",
+            "0-garbage",
+            "+0-9",
+            "0-+9",
+            "0x0-9",
+            "bytes=0-9",
+            "bytes 0-9/x",
+            "0-9/10",
+            "0--9",
+            "items 0-9",
+            "0-99999999999999999999",
         ];
         for header in refused {
             assert_eq!(Chunk::parse(header), None, "{header:?}");

@@ -28,11 +28,7 @@ pub mod publish;
 pub mod put;
 
 /// A manifest by tag or by digest.
-pub async fn get(
-    call: Call,
-    repository: RepositoryName,
-    text: &str,
-) -> Result<Response, Problem> {
+pub async fn get(call: Call, repository: RepositoryName, text: &str) -> Result<Response, Problem> {
     let reference = wanted(&repository, text)?;
     let (need, asked) = match &reference {
         // Where a tag points is not known without a majority.

@@ -22,8 +22,8 @@ pub fn source(query: &Query) -> Option<RepositoryName> {
     query.first("from").and_then(|from| RepositoryName::parse(from).ok())
 }
 
-/// Whether the blob was mounted. If it can't be, for whatever reason, the client uploads it; the reason
-/// is not told, since it would tell what other repositories hold.
+/// Whether the blob was mounted. If it can't be, for whatever reason, the client uploads it; the
+/// reason is not told, since it would tell what other repositories hold.
 pub async fn try_mount(
     call: &Call,
     caller: &Caller,

@@ -32,9 +32,10 @@ impl Parts {
 
     /// The answer's length in bytes.
     pub fn length(&self) -> u64 {
-        let heads = self.ranges.iter().map(|range| {
-            self.head(range).len() as u64 + (range.end - range.start)
-        });
+        let heads = self
+            .ranges
+            .iter()
+            .map(|range| self.head(range).len() as u64 + (range.end - range.start));
         heads.sum::<u64>() + self.end().len() as u64
     }
 

@@ -1,7 +1,7 @@
 //! `GET /v2/<name>/referrers/<digest>`: what refers to a manifest: signatures, SBOMs and the like.
 //!
-//! The answer is an index built from the stored manifests. It is never 404, not even for a subject or a
-//! repository that does not exist: clients would fall back to tags for ever.
+//! The answer is an index built from the stored manifests. It is never 404, not even for a subject
+//! or a repository that does not exist: clients would fall back to tags for ever.
 //!
 //! Source: OCI distribution-spec 1.1, "Listing referrers"; registry-protocol RF1–RF7.
 
@@ -61,11 +61,7 @@ struct Page {
 }
 
 /// The referrers of a digest, by digest.
-pub async fn list(
-    call: Call,
-    repository: RepositoryName,
-    text: &str,
-) -> Result<Response, Problem> {
+pub async fn list(call: Call, repository: RepositoryName, text: &str) -> Result<Response, Problem> {
     let subject = Digest::parse(text)?;
     let last = call.query.first("last").map(Digest::parse).transpose()?;
     let wanted = call.query.first("artifactType").filter(|wanted| !wanted.is_empty());
@@ -80,7 +76,8 @@ pub async fn list(
     let cluster = &call.context.cluster;
     let row = cluster.read(Freshness::Local, |view| repositories::find(view, &repository)).await?;
     let (number, revision) = row.map_or((0, 0), |row| (row.number, row.revision));
-    let tag = format!("{number}.{revision}-{}", paging::escaped(call.parts.uri.query().unwrap_or("")));
+    let tag =
+        format!("{number}.{revision}-{}", paging::escaped(call.parts.uri.query().unwrap_or("")));
     if caching::is_fresh(call.headers(), &tag) {
         return Ok(caching::not_modified(|headers| caching::list(headers, &tag, permitted)));
     }

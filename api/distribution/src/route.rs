@@ -1,7 +1,7 @@
 //! What a path below `/v2/` means, read from its right end.
 //!
-//! A repository's name may itself contain `blobs`, `manifests`, `tags`, `uploads` or `referrers`, so
-//! only the last components say what is meant: `/v2/a/manifests/manifests/x` is manifest `x` of
+//! A repository's name may itself contain `blobs`, `manifests`, `tags`, `uploads` or `referrers`,
+//! so only the last components say what is meant: `/v2/a/manifests/manifests/x` is manifest `x` of
 //! `a/manifests`.
 //!
 //! Source: registry-protocol H1–H4.
@@ -74,8 +74,9 @@ impl Route {
         let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         match parts.as_slice() {
             [name @ .., "tags", "list"] => Ok(Self::Tags(repository(name)?)),
-            [name @ .., "blobs", "uploads" | "uploads/"]
-            | [name @ .., "blobs", "uploads", ""] => Ok(Self::Uploads(repository(name)?)),
+            [name @ .., "blobs", "uploads" | "uploads/"] | [name @ .., "blobs", "uploads", ""] => {
+                Ok(Self::Uploads(repository(name)?))
+            }
             [name @ .., "manifests", reference] => {
                 Ok(Self::Manifest(repository(name)?, (*reference).to_owned()))
             }

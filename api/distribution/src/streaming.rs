@@ -14,7 +14,8 @@ use http::header::CONTENT_TYPE;
 /// Entries of a list that are read at once.
 pub const LIST_CHUNK: usize = 1_000;
 
-/// A JSON document with one list in it: `prefix`, the entries as JSON strings parted by commas, `]}`.
+/// A JSON document with one list in it: `prefix`, the entries as JSON strings parted by commas,
+/// `]}`.
 ///
 /// A failure after the first byte cuts the connection: a list is whole or visibly broken.
 pub fn list(

@@ -10,8 +10,8 @@ use edge::problem::Problem;
 use edge::query::Query;
 use edge::registry_form;
 use edge::request_log::RequestId;
-use http::header::{HeaderName, HeaderValue};
 use http::Method;
+use http::header::{HeaderName, HeaderValue};
 
 use crate::call::Call;
 use crate::route::{Route, RouteError};

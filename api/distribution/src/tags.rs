@@ -36,12 +36,11 @@ pub async fn list(call: Call, repository: RepositoryName) -> Result<Response, Pr
         let fill = |headers: &mut _| caching::list(headers, &tag, admitted.permitted);
         return Ok(caching::not_modified(fill));
     }
-    let mut response = match page.entries_max {
-        Some(entries_max) => one_page(&call.context, &repository, &page.last, entries_max).await?,
-        None => {
-            let prefix = format!("{{\"name\":{},\"tags\":[", json!(repository.as_str()));
-            streaming::list(prefix, chunks(Arc::clone(&call.context), repository, page.last))
-        }
+    let mut response = if let Some(entries_max) = page.entries_max {
+        one_page(&call.context, &repository, &page.last, entries_max).await?
+    } else {
+        let prefix = format!("{{\"name\":{},\"tags\":[", json!(repository.as_str()));
+        streaming::list(prefix, chunks(Arc::clone(&call.context), repository, page.last))
     };
     caching::list(response.headers_mut(), &tag, admitted.permitted);
     Ok(response)
@@ -59,9 +58,9 @@ async fn one_page(
     last: &str,
     entries_max: usize,
 ) -> Result<Response, Problem> {
-    let read = context.cluster.read(Freshness::Local, |view| {
-        tags::page(view, repository, last, entries_max)
-    });
+    let read = context
+        .cluster
+        .read(Freshness::Local, |view| tags::page(view, repository, last, entries_max));
     let page = read.await?;
     let names: Vec<&str> = page.items.iter().map(|(name, _)| name.as_str()).collect();
     let document = json!({ "name": repository.as_str(), "tags": names });

@@ -1,7 +1,7 @@
 //! `GET` and `POST /auth/token`: a password for a token.
 //!
-//! A token grants what is due of what was asked, and no less than nothing: without credentials it is
-//! the anonymous caller's. The right itself is judged again wherever the token is shown.
+//! A token grants what is due of what was asked, and no less than nothing: without credentials it
+//! is the anonymous caller's. The right itself is judged again wherever the token is shown.
 //!
 //! Source: distribution's "Docker Registry v2 authentication"; registry-protocol TK1–TK12.
 
@@ -94,11 +94,8 @@ async fn issue(call: &Call, scopes: Vec<Scope>, shows_scope: bool) -> Result<Res
 }
 
 async fn admit(call: &Call) -> Result<Caller, Problem> {
-    let admission = Admission {
-        need: Need::FreshOrLastKnown,
-        challenge: ChallengeKind::Basic,
-        scope: None,
-    };
+    let admission =
+        Admission { need: Need::FreshOrLastKnown, challenge: ChallengeKind::Basic, scope: None };
     let caller = Caller::admit(&call.context, &call.parts, admission).await?;
     // A token is not given for a token: its end would move on for ever.
     if caller.identity.token.is_some() { Err(caller.sign_in()) } else { Ok(caller) }

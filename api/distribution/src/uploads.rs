@@ -1,7 +1,7 @@
 //! Uploads: how a blob comes in, at once, as a stream, or chunk by chunk.
 //!
-//! An upload belongs to the cluster: its `Location` is the same path on every replica, and any of them
-//! takes the next request.
+//! An upload belongs to the cluster: its `Location` is the same path on every replica, and any of
+//! them takes the next request.
 //!
 //! Source: OCI distribution-spec 1.1, "Pushing blobs"; registry-protocol UP1–UP19.
 
@@ -62,11 +62,7 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
 }
 
 /// `PATCH <location>`: appends a chunk, or a whole stream.
-pub async fn append(
-    call: Call,
-    repository: RepositoryName,
-    id: &str,
-) -> Result<Response, Problem> {
+pub async fn append(call: Call, repository: RepositoryName, id: &str) -> Result<Response, Problem> {
     let (id, meta, start) = enter(&call, repository, id).await?;
     let content = call.context.content.clone();
     let appended = content.append(&id, &meta, start, stream_of(call)).await;
@@ -164,8 +160,8 @@ fn algorithms(call: &Call, announced: Option<&Digest>) -> Result<Vec<Algorithm>,
     Ok(algorithms)
 }
 
-/// Whether a POST with a digest brings the blob itself: not where its body is announced as empty and
-/// the blob is not (UP13).
+/// Whether a POST with a digest brings the blob itself: not where its body is announced as empty
+/// and the blob is not (UP13).
 fn carries_blob(call: &Call, digest: &Digest) -> bool {
     call.content_length() != Some(0) || *digest == digest_of(digest.algorithm(), b"")
 }
@@ -246,4 +242,3 @@ fn created(repository: &RepositoryName, digest: &Digest) -> Response {
     set_length(&mut response, 0);
     response
 }
-

@@ -1,9 +1,9 @@
 //! The body of a request: bounded in idle time, counted, and read on a little after a refusal.
 //!
-//! A client that is refused in the middle of a body sees "broken pipe" instead of the reason when the
-//! connection closes on it. So what is left of a body that was not read to its end is read by a task
-//! of its own for a short while (registry-protocol H19). A body nobody has begun to read is left
-//! alone where the client waits for "100 Continue": the first read is what asks it to send.
+//! A client that is refused in the middle of a body sees "broken pipe" instead of the reason when
+//! the connection closes on it. So what is left of a body that was not read to its end is read by a
+//! task of its own for a short while (registry-protocol H19). A body nobody has begun to read is
+//! left alone where the client waits for "100 Continue": the first read is what asks it to send.
 
 use std::io;
 use std::pin::Pin;
@@ -22,15 +22,16 @@ use tokio::time::{Instant, Sleep};
 use crate::context::Context;
 use crate::problem::Problem;
 
-/// What is read of a refused body.
-const DRAINED_BYTES_MAX: usize = 1024 * 1024;
+/// What is read of a refused body: more than the largest manifest, so that a client which sends all
+/// of a manifest before it looks for an answer still sees the reason.
+const DRAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// For how long it is read.
 const DRAINED_FOR: Duration = Duration::from_secs(2);
 
 /// A request's body as a stream of its bytes.
 pub struct RequestBody {
-    /// Never locked: the mutex lets handlers share a reference to a call between threads, which a bare
-    /// body forbids.
+    /// Never locked: the mutex lets handlers share a reference to a call between threads, which a
+    /// bare body forbids.
     body: Option<Mutex<Body>>,
     context: Arc<Context>,
     idle_max: Duration,
@@ -45,7 +46,14 @@ impl RequestBody {
         let idle_max = context.limits.body_idle_max;
         let expects_continue = headers.contains_key(EXPECT);
         let idle = Box::pin(tokio::time::sleep(idle_max));
-        Self { body: Some(Mutex::new(body)), context, idle_max, idle, expects_continue, is_read: false }
+        Self {
+            body: Some(Mutex::new(body)),
+            context,
+            idle_max,
+            idle,
+            expects_continue,
+            is_read: false,
+        }
     }
 
     /// All of it, where it has at most `bytes_max` bytes; `None` where it has more.

@@ -97,10 +97,7 @@ impl Caller {
 
     /// The caller in the state machine's terms.
     pub fn as_metadata(&self) -> access::Caller {
-        access::Caller {
-            account: self.identity.account.clone(),
-            is_admin: self.identity.is_admin,
-        }
+        access::Caller { account: self.identity.account.clone(), is_admin: self.identity.is_admin }
     }
 
     /// The account's name, where there is one; the empty text for the anonymous caller.
@@ -108,7 +105,8 @@ impl Caller {
         self.identity.account.as_deref().unwrap_or_default()
     }
 
-    /// Goes on only where the caller may do `action` with `repository` and its token was given for it.
+    /// Goes on only where the caller may do `action` with `repository` and its token was given for
+    /// it.
     pub async fn permit(
         &self,
         context: &Context,
@@ -173,9 +171,14 @@ impl Caller {
         self.identity.covers("repository", repository.as_str(), word)
     }
 
+}
+
+/// What a caller is told who is not let in.
+impl Caller {
     /// The 401 of a caller whose token is narrower than what was asked.
     pub fn insufficient_scope(&self) -> Problem {
-        let reason = "the token was not given for this; ask for one with the scope named".to_owned();
+        let reason =
+            "the token was not given for this; ask for one with the scope named".to_owned();
         self.unauthorized(Complaint::InsufficientScope, reason)
     }
 
@@ -225,6 +228,10 @@ async fn settle(context: &Context, need: Need) -> Result<bool, Problem> {
     if need == Need::LastKnown {
         return Ok(false);
     }
+    // Known to be cut off: waiting once more would slow down every pull that may go on.
+    if need != Need::Fresh && is_tolerable(context, context.cluster.quorum_ok().err()) {
+        return Ok(true);
+    }
     let barrier = context.cluster.barrier();
     let settled = match need {
         Need::FreshIfQuick => timeout(MOMENT, barrier).await.unwrap_or_else(|_| Err(no_leader())),
@@ -235,10 +242,15 @@ async fn settle(context: &Context, need: Need) -> Result<bool, Problem> {
         failure,
         Failure::Unavailable { reason: Unavailable::NoMajority | Unavailable::NoLeader, .. }
     );
-    let without_ms = context.cluster.quorum_ok().err().unwrap_or(0);
-    let stale_max_ms = context.limits.stale_reads_max.as_millis();
-    if need != Need::Fresh && is_cut_off && u128::from(without_ms) < stale_max_ms {
+    let without_ms = is_cut_off.then(|| context.cluster.quorum_ok().err().unwrap_or(0));
+    if need != Need::Fresh && is_tolerable(context, without_ms) {
         return Ok(true);
     }
     Err(failure.into())
+}
+
+/// Whether a replica that has been cut off for so long may go on by the rights it last knew (P5).
+fn is_tolerable(context: &Context, without_majority_ms: Option<u64>) -> bool {
+    let stale_max_ms = context.limits.stale_reads_max.as_millis();
+    without_majority_ms.is_some_and(|ms| u128::from(ms) < stale_max_ms)
 }

@@ -124,15 +124,10 @@ fn set_headers(problem: &Problem, status: StatusCode, headers: &mut HeaderMap) {
             set(LOCATION, location);
             set(RANGE, &upload_range(*offset));
         }
-        Problem::TooManyAttempts { retry_after_s }
-        | Problem::Unavailable { retry_after_s, .. } => {
+        Problem::TooManyAttempts { retry_after_s } | Problem::Unavailable { retry_after_s, .. } => {
             set(RETRY_AFTER, &retry_after_s.to_string());
         }
-        _ if matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        ) =>
-        {
+        _ if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
             set(RETRY_AFTER, &RETRY_AFTER_S.to_string());
         }
         _ => {}

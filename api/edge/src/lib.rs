@@ -2,8 +2,8 @@
 //!
 //! [`caller`] waits for the read barrier and finds out who asks and what they may do; [`problem`]
 //! says what went wrong, and its two exhaustive matches, [`registry_form`] for `/v2` and
-//! [`management_form`] for the rest, say how that is answered. [`request_log`] gives each request its
-//! id. A surface gets all of it through [`context::Context`].
+//! [`management_form`] for the rest, say how that is answered. [`request_log`] gives each request
+//! its id. A surface gets all of it through [`context::Context`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

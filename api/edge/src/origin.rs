@@ -1,7 +1,7 @@
 //! Under which scheme and host the client reached us.
 //!
-//! A challenge sends the client to the token endpoint of the host it already talks to: newer clients
-//! refuse another one (registry-protocol TK1).
+//! A challenge sends the client to the token endpoint of the host it already talks to: newer
+//! clients refuse another one (registry-protocol TK1).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -105,10 +105,8 @@ mod tests {
     #[test]
     fn the_origin_is_what_the_client_wrote_where_it_is_ours() {
         let bare = HostNames { external_url: None, names: vec!["node1.example.com".to_owned()] };
-        let balanced = HostNames {
-            external_url: Some("https://reg.example.com".to_owned()),
-            ..bare.clone()
-        };
+        let balanced =
+            HostNames { external_url: Some("https://reg.example.com".to_owned()), ..bare.clone() };
         let cases = [
             (&bare, "127.0.0.1:7001", true, "https://127.0.0.1:7001"),
             (&bare, "127.0.0.1:7201", false, "http://127.0.0.1:7201"),

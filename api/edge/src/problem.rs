@@ -102,8 +102,8 @@ pub enum Problem {
     },
     /// The caller could create the repository, but a push does not.
     #[error(
-        "there is no repository {repository}, and a push does not create it: create it first, or turn \
-         the setting createRepositoryOnPush on"
+        "there is no repository {repository}, and a push does not create it: create it first, or \
+         turn the setting createRepositoryOnPush on"
     )]
     RepositoryNotCreated {
         /// What was pushed to.

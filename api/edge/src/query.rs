@@ -11,8 +11,8 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Reads `a=1&b=2`; a value may be escaped or plain, `+` means a space.
     ///
-    /// What does not decode to UTF-8 is read with replacement characters: the grammar of whatever it
-    /// was meant to be refuses it.
+    /// What does not decode to UTF-8 is read with replacement characters: the grammar of whatever
+    /// it was meant to be refuses it.
     pub fn parse(text: Option<&str>) -> Self {
         let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| {

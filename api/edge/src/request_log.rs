@@ -1,4 +1,5 @@
-//! An id for each request: in its answer, in every log line of its handling, and in the body of a fault.
+//! An id for each request: in its answer, in every log line of its handling, and in the body of a
+//! fault.
 
 use std::sync::Arc;
 use std::time::Duration;

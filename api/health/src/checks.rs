@@ -1,7 +1,8 @@
 //! Looks at each part of this replica every few seconds.
 //!
-//! A part counts as failed after three failed checks in a row and as well after one good one: a single
-//! slow moment does not take a replica out of a balancer. A part that was never well counts as failed.
+//! A part counts as failed after three failed checks in a row and as well after one good one: a
+//! single slow moment does not take a replica out of a balancer. A part that was never well counts
+//! as failed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -102,9 +103,9 @@ pub async fn run(health: &Health) {
     loop {
         check(health).await;
         let failed = health.checks.all_failed();
-        let ailments = failed.iter().map(|(part, cause)| {
-            Ailment { part: part.name().to_owned(), cause: cause.clone() }
-        });
+        let ailments = failed
+            .iter()
+            .map(|(part, cause)| Ailment { part: part.name().to_owned(), cause: cause.clone() });
         health.context.cluster.report_health(ailments.collect());
         let is_well = failed.is_empty();
         tokio::time::sleep(if is_well { EVERY } else { EVERY_AT_FIRST }).await;
@@ -128,7 +129,8 @@ async fn timely(check: impl Future<Output = Result<(), String>>) -> Result<(), S
 }
 
 fn storage(health: &Health) -> Result<(), String> {
-    let disk = (health.facts.disk)().map_err(|error| format!("the disk does not answer: {error}"))?;
+    let disk =
+        (health.facts.disk)().map_err(|error| format!("the disk does not answer: {error}"))?;
     health.context.cluster.report_takes_blobs(disk.takes_content());
     if disk.is_full() {
         let (free, mark) = (mib(disk.free_bytes), mib(disk.lower_mark_bytes()));

@@ -46,8 +46,8 @@ impl Disk {
 pub struct Facts {
     /// This program's version.
     pub version: String,
-    /// The PEM of the authority that signed the certificate of the public port; empty where that is a
-    /// public one. Asked each time, since certificates are exchanged while serving.
+    /// The PEM of the authority that signed the certificate of the public port; empty where that is
+    /// a public one. Asked each time, since certificates are exchanged while serving.
     pub server_ca: Arc<dyn Fn() -> String + Send + Sync>,
     /// Room on the disk of the content store.
     pub disk: Arc<dyn Fn() -> io::Result<Disk> + Send + Sync>,

@@ -14,7 +14,12 @@ pub fn render(health: &Health) -> String {
     raft(&status, &mut out);
     replicas(&status, &mut out);
     if let Ok(disk) = (health.facts.disk)() {
-        gauge(&mut out, "holdfast_disk_free_bytes", "Free on the disk of the content.", disk.free_bytes);
+        gauge(
+            &mut out,
+            "holdfast_disk_free_bytes",
+            "Free on the disk of the content.",
+            disk.free_bytes,
+        );
         gauge(&mut out, "holdfast_disk_bytes", "Size of that disk.", disk.total_bytes);
     }
     let is_well = u64::from(health.checks.all_failed().is_empty());
@@ -34,7 +39,12 @@ fn raft(status: &ClusterStatus, out: &mut String) {
     gauge(out, "holdfast_raft_applied_index", "Applied up to here.", applied);
     gauge(out, "holdfast_raft_lag_entries", "Entries yet to apply.", lag);
     gauge(out, "holdfast_raft_leader", "Whether this replica leads.", is_leader);
-    gauge(out, "holdfast_raft_has_leader", "Whether a leader is known.", u64::from(status.leader.is_some()));
+    gauge(
+        out,
+        "holdfast_raft_has_leader",
+        "Whether a leader is known.",
+        u64::from(status.leader.is_some()),
+    );
     gauge(out, "holdfast_raft_voters", "Those who vote.", status.voters.len() as u64);
     gauge(out, "holdfast_raft_learners", "Those who only follow.", status.learners.len() as u64);
     let tolerated = status.failures_tolerated as u64;

@@ -15,9 +15,10 @@ pub struct Shown<'a> {
 }
 
 /// May be loaded by the page: its own style sheet and nothing else.
-pub const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = concat!(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; ",
+    "frame-ancestors 'none'"
+);
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2530;--dim:#5d6b7a;--line:#d9dfe6;--back:#f5f7f9;\

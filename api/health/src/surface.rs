@@ -92,11 +92,8 @@ async fn metrics_text(State(health): State<Arc<Health>>, request: Request) -> Re
     let (parts, _) = request.into_parts();
     let from = Connected::of(&parts).address.ip();
     if !from.is_loopback() && !health.facts.metrics_from.contains(&from) {
-        let admission = Admission {
-            need: Need::FreshIfQuick,
-            challenge: ChallengeKind::Basic,
-            scope: None,
-        };
+        let admission =
+            Admission { need: Need::FreshIfQuick, challenge: ChallengeKind::Basic, scope: None };
         let caller = Caller::admit(&health.context, &parts, admission).await;
         if let Err(problem) = caller.and_then(|caller| caller.permit_system()) {
             return management_form::respond(&problem, &RequestId::of(&parts.extensions));

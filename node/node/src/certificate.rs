@@ -1,4 +1,5 @@
-//! The certificate of the public port: the operator's own, or one that the cluster's authority signs.
+//! The certificate of the public port: the operator's own, or one that the cluster's authority
+//! signs.
 
 use std::io;
 use std::path::Path;
@@ -22,7 +23,10 @@ pub fn own(public: &Public) -> io::Result<Option<CertifiedKey>> {
     let (Some(certificate), Some(key)) = (&public.certificate, &public.key) else {
         return Ok(None);
     };
-    Ok(Some(CertifiedKey { certificate_pem: certificate.read()?, key_pem: Zeroizing::new(key.read()?) }))
+    Ok(Some(CertifiedKey {
+        certificate_pem: certificate.read()?,
+        key_pem: Zeroizing::new(key.read()?),
+    }))
 }
 
 /// The names under which clients may reach this replica.
@@ -43,7 +47,8 @@ pub fn host_names(public: &Public, peer: &Peer, host_name: &str) -> Vec<String> 
     names
 }
 
-/// A certificate for `hosts` signed by the cluster's authority: the one kept in `folder`, or a new one.
+/// A certificate for `hosts` signed by the cluster's authority: the one kept in `folder`, or a new
+/// one.
 ///
 /// A newcomer waits here until it has received the cluster's state.
 pub async fn by_the_cluster(

@@ -1,8 +1,8 @@
 //! One replica: the only place that knows everyone.
 //!
 //! [`replica`] joins the parts in order: data folder and log, blobs, transfer, content, the public
-//! surfaces; and takes them apart in the reverse order when it is told to stop. The others do one thing
-//! each: log lines, listening for peers, the public certificate, signals, the disk.
+//! surfaces; and takes them apart in the reverse order when it is told to stop. The others do one
+//! thing each: log lines, listening for peers, the public certificate, signals, the disk.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

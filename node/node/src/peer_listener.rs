@@ -1,7 +1,7 @@
 //! The peer port: Raft over HTTP/2, blobs over HTTP/1.1, both with mutual TLS.
 //!
-//! Which of the two it is, is agreed on in the handshake. Raft stays on the runtime of its own; blobs go
-//! to the one of the clients, so that a layer never delays a heartbeat.
+//! Which of the two it is, is agreed on in the handshake. Raft stays on the runtime of its own;
+//! blobs go to the one of the clients, so that a layer never delays a heartbeat.
 
 use std::convert::Infallible;
 use std::sync::Arc;

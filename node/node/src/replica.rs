@@ -18,8 +18,8 @@ use edge::limits::Limits as RequestLimits;
 use edge::origin::HostNames;
 use health::facts::{Facts, Health};
 use metadata::command::Command;
-use metadata::members::MemberUpdate;
 use metadata::members;
+use metadata::members::MemberUpdate;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tools::cli::ServeRequest;
@@ -57,7 +57,8 @@ pub fn serve(request: ServeRequest) -> Result<(), Stop> {
     let cannot = |error: io::Error| Stop::failed(format!("a runtime cannot be started: {error}"));
     let peers = runtimes::peers().map_err(cannot)?;
     let public = runtimes::public().map_err(cannot)?;
-    let connections_max = descriptors::connections_max(descriptors, request.config.limits.connections_max);
+    let connections_max =
+        descriptors::connections_max(descriptors, request.config.limits.connections_max);
     let start = Start { level, connections_max, peers: peers.handle().clone(), request };
     let ended = public.block_on(start.run());
     // Whatever still runs has had its time.
@@ -191,82 +192,6 @@ impl Start {
         })
     }
 
-    /// Opens the ports for clients; a newcomer waits here for the cluster's state.
-    async fn open_public(
-        &self,
-        cluster: &Cluster,
-        content: &Content,
-        (listen, plain): (Arc<dyn Listen>, Option<Arc<dyn Listen>>),
-    ) -> Result<Opened, Stop> {
-        let config = &self.request.config;
-        let hosts = certificate::host_names(&config.public, &config.peer, &machine::host_name());
-        let pair = self.certificate(cluster, &hosts).await?;
-        let tls = ServerTls::new(&pair.certificate_pem, &pair.key_pem)
-            .map_err(|error| fault("use the public certificate", &error))?;
-        let tls = Arc::new(tls);
-
-        let names = HostNames { external_url: config.public.external_url.clone(), names: hosts };
-        let limits = RequestLimits {
-            body_idle_max: Duration::from_secs(u64::from(config.limits.body_idle_max_s)),
-            ..RequestLimits::default()
-        };
-        let context = Context::new(cluster.clone(), content.clone(), names, limits);
-        let health = Health::new(Arc::clone(&context), self.facts(cluster).await?);
-        let https_port = listen.local_addr().map_or(443, |address| address.port());
-        let plain = plain.map(|listen| {
-            let external_url = config.public.external_url.clone();
-            let plain = match config.public.http {
-                Http::Serve => Plain::Serve,
-                Http::Off | Http::Redirect => Plain::Redirect { external_url, https_port },
-            };
-            (listen, plain)
-        });
-        let router = api::router::router(&context, Arc::clone(&health));
-        let public = Public::start(PublicOptions {
-            runtime: Handle::current(),
-            context,
-            router,
-            listen,
-            tls: Arc::clone(&tls),
-            plain,
-            connections_max: self.connections_max,
-        });
-        tracing::info!(https = config.public.listen, "clients are answered");
-        Ok(Opened { public, tls, health })
-    }
-
-    async fn certificate(
-        &self,
-        cluster: &Cluster,
-        hosts: &[String],
-    ) -> Result<wire::certificate::CertifiedKey, Stop> {
-        let config = &self.request.config;
-        let own = certificate::own(&config.public)
-            .map_err(|error| fault("read the public certificate", &error))?;
-        match own {
-            Some(own) => Ok(own),
-            None => certificate::by_the_cluster(cluster, &config.data, hosts)
-                .await
-                .map_err(|error| fault("make the public certificate", &error)),
-        }
-    }
-
-    /// What the health pages are told.
-    async fn facts(&self, cluster: &Cluster) -> Result<Facts, Stop> {
-        let config = &self.request.config;
-        let ca = certificate::authority_pem(cluster)
-            .await
-            .map_err(|error| fault("read the cluster's authority", &error))?;
-        let server_ca = if config.public.certificate.is_some() { String::new() } else { ca };
-        let folder = config.content_folder();
-        Ok(Facts {
-            version: VERSION.to_owned(),
-            server_ca: Arc::new(move || server_ca.clone()),
-            disk: Arc::new(move || disk::room(&folder)),
-            metrics_from: Vec::new(),
-        })
-    }
-
     /// Waits until the replica is to end; reads certificates and log level again when asked to.
     async fn until_the_end(
         &self,
@@ -290,32 +215,6 @@ impl Start {
             }
         }
     }
-
-    fn reload(&self, tls: &ServerTls) {
-        let config = match self.request.flags.load() {
-            Ok(config) => config,
-            Err(stop) => {
-                tracing::error!(%stop, "the configuration is not read again; the former one stays");
-                return;
-            }
-        };
-        self.level.set(&config.log.level);
-        let own = certificate::own(&config.public).and_then(|own| match own {
-            Some(own) => tls.reload(&own.certificate_pem, &own.key_pem),
-            None => Ok(()),
-        });
-        match own {
-            Ok(()) => tracing::info!(level = config.log.level, "certificates and log level are read again"),
-            Err(error) => tracing::error!(%error, "the former certificate stays"),
-        }
-    }
-}
-
-/// The ports for clients, open.
-struct Opened {
-    public: Public,
-    tls: Arc<ServerTls>,
-    health: Arc<Health>,
 }
 
 /// Reaches the transfer service of peers.
@@ -356,7 +255,8 @@ async fn open_store(folder: PathBuf) -> Result<Arc<BlobStore>, Stop> {
         }
         Ok(store)
     });
-    let opened: io::Result<Arc<BlobStore>> = opened.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+    let opened: io::Result<Arc<BlobStore>> =
+        opened.await.unwrap_or_else(|e| Err(io::Error::other(e)));
     opened.map_err(|error| fault("open the content store", &error))
 }
 
@@ -369,48 +269,6 @@ async fn close(store: Arc<BlobStore>, folder: PathBuf) {
         Ok(Ok(())) => tracing::info!("ended"),
         Ok(Err(error)) => tracing::warn!(%error, "the content store did not close in order"),
         Err(error) => tracing::warn!(%error, "the content store did not close in order"),
-    }
-}
-
-/// The loops that keep content and health in order.
-fn keep_house(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
-    let here = Handle::current();
-    let (healing, leases, uploads) = (content.clone(), content.clone(), content.clone());
-    tasks.spawn(&here, async move { healing.heal().await });
-    tasks.spawn(&here, async move { leases.renew_leases().await });
-    tasks.spawn(&here, async move {
-        loop {
-            tokio::time::sleep(TIDY_EVERY).await;
-            if let Err(error) = uploads.tidy_uploads().await {
-                tracing::warn!(%error, "old uploads were not removed");
-            }
-        }
-    });
-    let health = Arc::clone(health);
-    tasks.spawn(&here, async move { health::checks::run(&health).await });
-}
-
-/// Tells the cluster where this replica is and which version it runs, where that has changed.
-async fn tell_about_this_replica(cluster: Cluster, config: Config) {
-    let address = config.peer.advertised(&machine::host_name());
-    let replica_id = cluster.replica_id();
-    loop {
-        let known = cluster.read(Freshness::Local, |view| members::find(view, replica_id)).await;
-        match known {
-            Ok(Some(row)) if row.address == address && row.version == VERSION => return,
-            Ok(Some(_)) => {
-                let update = MemberUpdate {
-                    replica_id,
-                    address: Some(address.clone()),
-                    version: Some(VERSION.to_owned()),
-                };
-                if cluster.propose(Command::MemberUpdate(update)).await.is_ok() {
-                    return;
-                }
-            }
-            Ok(None) | Err(_) => {}
-        }
-        tokio::time::sleep(TELL_EVERY).await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Signals: SIGTERM and SIGINT stop the replica in order, SIGHUP reads certificates and log level again.
+//! Signals: SIGTERM and SIGINT stop the replica in order, SIGHUP reads certificates and log level
+//! again.
 
 use std::io;
 

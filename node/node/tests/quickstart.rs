@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A base port whose ports are free now. Other tests may take one meanwhile; then the test is told so.
+/// A base port whose ports are free now. Other tests may take one meanwhile; then the test is told
+/// so.
 fn base_port() -> u16 {
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let mut base = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap();
@@ -87,8 +88,8 @@ fn serve_says_what_is_wrong_and_ends() {
     std::fs::create_dir(&data).unwrap();
     let text = |more: &str| {
         format!(
-            "data = {data:?}\n[public]\nlisten = \"127.0.0.1:0\"\n[peer]\nlisten = \"127.0.0.1:0\"\n\
-             advertise = \"127.0.0.1:4443\"\n[storage]\nallow_volatile = true\n{more}"
+            "data = {data:?}\n[public]\nlisten = \"127.0.0.1:0\"\n[peer]\n\
+             listen = \"127.0.0.1:0\"\nadvertise = \"127.0.0.1:4443\"\n[storage]\nallow_volatile = true\n{more}"
         )
     };
     let serve = |more: &str| {

@@ -22,7 +22,7 @@ use crate::raft_types::{Metrics, Raft, RaftLogId};
 use crate::start::Tuning;
 
 /// How often the clock is looked at.
-const TICK: Duration = Duration::from_millis(25);
+const TICK: Duration = Duration::from_millis(40);
 /// A poll without an answer by then is a no.
 const POLL_MAX: Duration = Duration::from_millis(300);
 /// Between tries of a candidate that the leader asked to stand.
@@ -59,6 +59,16 @@ impl Contact {
     pub(crate) fn ever(&self) -> bool {
         self.heard_ms.load(Ordering::Relaxed) > 0
     }
+}
+
+/// How standing for election ended.
+enum Stood {
+    /// Someone leads.
+    Decided,
+    /// Nobody does, yet.
+    Undecided,
+    /// This replica has stopped.
+    Stopped,
 }
 
 /// Stands for election when it is time.
@@ -155,15 +165,19 @@ impl Elections {
     }
 
     /// Stands for election and waits until someone is elected, but no longer than `wait`.
-    async fn stand(&self, wait: Duration) -> bool {
+    async fn stand(&self, wait: Duration) -> Stood {
         tracing::info!("standing for election");
         let before = self.raft.metrics().borrow().current_term;
         if self.raft.trigger().elect().await.is_err() {
-            return false;
+            return Stood::Stopped;
         }
         let over = |now: &Metrics| now.current_term > before && now.current_leader.is_some();
         let mut metrics = self.raft.metrics();
-        matches!(tokio::time::timeout(wait, metrics.wait_for(over)).await, Ok(Ok(_)))
+        match tokio::time::timeout(wait, metrics.wait_for(over)).await {
+            Ok(Ok(_)) => Stood::Decided,
+            Ok(Err(_)) => Stood::Stopped,
+            Err(_) => Stood::Undecided,
+        }
     }
 
     /// Stands because the leader asked for it. The others keep faith with that leader for the time of
@@ -171,7 +185,12 @@ impl Elections {
     pub(crate) async fn stand_as_asked(&self) {
         let lease = Duration::from_millis(self.tuning.election_ms_max);
         let began = Instant::now();
-        while !self.stand(ASKED_WAIT).await && began.elapsed() <= lease {}
+        while began.elapsed() <= lease {
+            match self.stand(ASKED_WAIT).await {
+                Stood::Undecided => {}
+                Stood::Decided | Stood::Stopped => return,
+            }
+        }
     }
 }
 

@@ -205,7 +205,10 @@ impl Folder {
         let _ = fs::write(&file, format!("{}\n", std::process::id()));
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
+}
 
+/// What lies in it.
+impl Folder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

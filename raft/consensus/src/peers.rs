@@ -23,8 +23,8 @@ use crate::protocol::peer::peer_client::PeerClient;
 
 /// Larger than any append (1 MiB and one entry) or forwarded command.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// An idle connection is asked for a sign of life as often, and closed when none comes.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// A connection is asked for a sign of life as often, and closed when none comes for so long.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// A connection, with its handshake, that is not there by then has failed.
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 

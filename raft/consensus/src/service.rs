@@ -194,6 +194,9 @@ impl Peer for Calls {
         if replica.leader() != Some(from.as_u64()) {
             return Err(Status::failed_precondition("only the leader hands over"));
         }
+        if !replica.takes_proposals() {
+            return Err(Status::failed_precondition("this replica is shutting down itself"));
+        }
         tokio::spawn(async move { replica.elections.stand_as_asked().await });
         Ok(Response::new(peer::StandResponse {}))
     }

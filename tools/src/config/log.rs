@@ -34,9 +34,9 @@ impl Log {
     pub fn check(&self) -> Result<(), String> {
         match self.level.as_str() {
             "trace" | "debug" | "info" | "warn" | "error" | "fatal" => Ok(()),
-            other => Err(format!(
-                "`log.level` is {other:?}: write debug, info, warn, error or fatal"
-            )),
+            other => {
+                Err(format!("`log.level` is {other:?}: write debug, info, warn, error or fatal"))
+            }
         }
     }
 }

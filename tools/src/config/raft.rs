@@ -14,8 +14,8 @@ pub struct Raft {
     pub election_ms_min: u64,
     /// The upper end of that time, from which each replica draws its own.
     pub election_ms_max: u64,
-    /// A snapshot is written when the log since the last one exceeds this many bytes, or half of the
-    /// last snapshot where that is more.
+    /// A snapshot is written when the log since the last one exceeds this many bytes, or half of
+    /// the last snapshot where that is more.
     pub snapshot_log_bytes_min: u64,
 }
 

@@ -13,8 +13,8 @@ pub struct Storage {
     /// Holds blobs and unfinished uploads; without it `content` in the data folder. One filesystem,
     /// since an upload is adopted by a rename.
     pub folder: Option<PathBuf>,
-    /// Below a tenth of the disk, or this many free bytes where that is less, no new content is taken
-    /// here.
+    /// Below a tenth of the disk, or this many free bytes where that is less, no new content is
+    /// taken here.
     pub free_min_bytes: u64,
     /// An upload that saw no byte for this many seconds is forgotten.
     pub upload_idle_max_s: u64,

@@ -19,8 +19,8 @@ fn judge(now_s: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "this machine's clock is wrong: it shows {now_s} seconds since 1970; set it, and keep it set \
-         by chrony or systemd-timesyncd"
+        "this machine's clock is wrong: it shows {now_s} seconds since 1970; set it, and keep it \
+         set by chrony or systemd-timesyncd"
     ))
 }
 
@@ -30,7 +30,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_set_is_refused() {
-        for (now_s, sane) in [(0, false), (EARLIEST_S - 1, false), (EARLIEST_S, true), (LATEST_S, false)] {
+        for (now_s, sane) in
+            [(0, false), (EARLIEST_S - 1, false), (EARLIEST_S, true), (LATEST_S, false)]
+        {
             assert_eq!(judge(now_s).is_ok(), sane, "{now_s}");
         }
         assert_eq!(is_sane(), Ok(()));

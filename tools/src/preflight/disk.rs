@@ -32,9 +32,11 @@ pub fn make_folder(folder: &Path) -> Result<(), String> {
     if folder.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        format!("the folder {} cannot be made: {error}", folder.display())
-    })
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", folder.display()))
 }
 
 /// Checks the disk that `folder` lies on.
@@ -86,12 +88,14 @@ fn kind(folder: &Path) -> Result<(), String> {
 /// Free and all bytes of the disk that `folder` lies on, as an ordinary user may use them.
 pub fn space(folder: &Path) -> std::io::Result<(u64, u64)> {
     let found = statvfs(folder)?;
-    Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+    Ok((
+        found.f_bavail.saturating_mul(found.f_frsize),
+        found.f_blocks.saturating_mul(found.f_frsize),
+    ))
 }
 
 fn room(folder: &Path) -> Result<(), String> {
-    let (free, all) =
-        space(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let (free, all) = space(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let needed = FREE_MIN_BYTES.min(all / 100 * FREE_MIN_PERCENT);
     if free >= needed {
         return Ok(());
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn a_volatile_file_system_is_refused_unless_allowed() {
         let memory = Path::new("/dev/shm");
-        if statfs(memory).is_ok_and(|found| i64::from(found.f_type) == VOLATILE[0].0) {
+        if statfs(memory).is_ok_and(|found| found.f_type == VOLATILE[0].0) {
             assert!(check(memory, false).unwrap_err().contains("tmpfs"));
         }
     }

@@ -1,4 +1,5 @@
-//! Names and ports: the advertised name is this machine's, and nobody else listens where we want to.
+//! Names and ports: the advertised name is this machine's, and nobody else listens where we want
+//! to.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 
@@ -43,7 +44,8 @@ pub fn in_words(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::AddrInUse => {
-            "another program listens there; stop it or choose another port (`ss -ltnp` shows who)".into()
+            "another program listens there; stop it or choose another port (`ss -ltnp` shows who)"
+                .into()
         }
         ErrorKind::PermissionDenied => {
             "ports below 1024 need root or CAP_NET_BIND_SERVICE (the systemd unit has it)".into()

@@ -35,7 +35,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Exit 3 where it belongs to something else, to a running quick start, or to one of another shape.
+    /// Exit 3 where it belongs to something else, to a running quick start, or to one of another
+    /// shape.
     pub fn open(path: &Path, asked: &Asked) -> Result<(Self, Record), Stop> {
         let path = std::path::absolute(path).map_err(|error| Stop::file("find", path, &error))?;
         foreign(&path)?;
@@ -74,7 +75,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Takes the record of the last start out of sight, so that nobody takes its processes for ours.
+    /// Takes the record of the last start out of sight, so that nobody takes its processes for
+    /// ours.
     fn recorded(&self) -> Result<Option<Record>, Stop> {
         if let Some(record) = Record::load(&self.record_path())? {
             fs::rename(self.record_path(), self.former_path())
@@ -86,15 +88,18 @@ impl Folder {
 
     fn same_shape(&self, record: Record, asked: &Asked) -> Result<Record, Stop> {
         let plan = Plan::of(&record).ok_or_else(|| {
-            Stop::failed(format!("{} has no usable record; start over with --fresh", self.path.display()))
+            Stop::failed(format!(
+                "{} has no usable record; start over with --fresh",
+                self.path.display()
+            ))
         })?;
         let other = asked.replicas.is_some_and(|asked| asked != plan.replicas)
             || asked.base_port.is_some_and(|asked| asked != plan.base_port)
             || (asked.plain_http && !plan.plain_http);
         if other {
             return Err(Stop::refused(format!(
-                "{} holds a quick start with --replicas {} --base-port {}{}: leave the flags out to \
-                 resume it, choose another --dir, or delete it with --fresh",
+                "{} holds a quick start with --replicas {} --base-port {}{}: leave the flags out \
+                 to resume it, choose another --dir, or delete it with --fresh",
                 self.path.display(),
                 plan.replicas,
                 plan.base_port,

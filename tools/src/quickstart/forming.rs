@@ -98,7 +98,8 @@ fn write_config(replica: &ReplicaRecord) -> Result<(), Stop> {
         // What somebody changed in it stays.
         return Ok(());
     }
-    let mut config = Config { data: replica.data.clone(), allow_same_machine: true, ..Config::default() };
+    let mut config =
+        Config { data: replica.data.clone(), allow_same_machine: true, ..Config::default() };
     replica.url.trim_start_matches("https://").clone_into(&mut config.public.listen);
     if let Some(http) = &replica.http {
         config.public.http = Http::Serve;
@@ -110,7 +111,8 @@ fn write_config(replica: &ReplicaRecord) -> Result<(), Stop> {
     // A try-out may run anywhere; `install` and `serve` without it are strict.
     config.storage.allow_volatile = true;
     let text = config.to_toml().map_err(Stop::failed)?;
-    std::fs::write(&replica.config, text).map_err(|error| Stop::file("write", &replica.config, &error))
+    std::fs::write(&replica.config, text)
+        .map_err(|error| Stop::file("write", &replica.config, &error))
 }
 
 /// Whether `install` or `join` came to its end in the replica's data folder.
@@ -196,10 +198,16 @@ fn clear_attempt(data: &Path) -> Result<(), Stop> {
 fn write_ca(cluster: &Cluster) -> Result<(), Stop> {
     let from = cluster.record.replicas[0].data.join("keys/ca.pem");
     let to = &cluster.record.ca;
-    std::fs::copy(&from, to).map(drop).map_err(|error| Stop::file("copy the authority to", to, &error))
+    std::fs::copy(&from, to)
+        .map(drop)
+        .map_err(|error| Stop::file("copy the authority to", to, &error))
 }
 
-async fn wait_until_ready(cluster: &mut Cluster, at: usize, progress: &Progress) -> Result<(), Stop> {
+async fn wait_until_ready(
+    cluster: &mut Cluster,
+    at: usize,
+    progress: &Progress,
+) -> Result<(), Stop> {
     progress.step(format!("waiting for replica {} to answer", at + 1));
     let began = Instant::now();
     loop {
@@ -212,7 +220,11 @@ async fn wait_until_ready(cluster: &mut Cluster, at: usize, progress: &Progress)
 }
 
 /// Waits until a newcomer answers and votes: only then may the next one join.
-async fn wait_until_voter(cluster: &mut Cluster, at: usize, progress: &Progress) -> Result<(), Stop> {
+async fn wait_until_voter(
+    cluster: &mut Cluster,
+    at: usize,
+    progress: &Progress,
+) -> Result<(), Stop> {
     wait_until_ready(cluster, at, progress).await?;
     progress.step(format!("waiting for replica {} to become a voter", at + 1));
     let peer = cluster.record.replicas[at].peer.clone();

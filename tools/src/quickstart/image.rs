@@ -52,7 +52,8 @@ pub fn digest(bytes: &[u8]) -> Digest {
 /// A tar archive of one file, in the ustar form.
 fn tar_of(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; 512];
-    let mut field = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut field =
+        |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     field(0, name);
     field(100, "0000644\0");
     field(108, "0000000\0");
@@ -81,7 +82,8 @@ mod tests {
     fn the_manifest_names_what_is_pushed() {
         let image = Image::with_text("hello\n");
         let manifest = Manifest::parse(&image.manifest, Some(MANIFEST_TYPE)).unwrap();
-        let named: Vec<_> = manifest.references().iter().map(|(_, d)| (d.digest.clone(), d.size)).collect();
+        let named: Vec<_> =
+            manifest.references().iter().map(|(_, d)| (d.digest.clone(), d.size)).collect();
         for blob in &image.blobs {
             let size = u64::try_from(blob.len()).unwrap();
             assert!(named.contains(&(digest(blob), size)));

@@ -17,8 +17,17 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 /// Variables that would change what a child does: it gets all it needs by flags and file.
 const KEPT: [&str; 2] = ["HOLDFAST_LOG_LEVEL", "HOLDFAST_LOG_FORMAT"];
 const FOREIGN: [&str; 12] = [
-    "REPLICA_HTTP_PORT", "REPLICA_HTTPS_PORT", "DTR_EXTERNAL_URL", "DTR_CERT", "DTR_KEY", "DTR_CA",
-    "DTR_STORAGE_VOLUME", "DTR_OVERLAY_SUBNET", "DTR_INSTALL_REPLICA_ID", "UCP_URL", "UCP_USERNAME",
+    "REPLICA_HTTP_PORT",
+    "REPLICA_HTTPS_PORT",
+    "DTR_EXTERNAL_URL",
+    "DTR_CERT",
+    "DTR_KEY",
+    "DTR_CA",
+    "DTR_STORAGE_VOLUME",
+    "DTR_OVERLAY_SUBNET",
+    "DTR_INSTALL_REPLICA_ID",
+    "UCP_URL",
+    "UCP_USERNAME",
     "LOG_PROTOCOL",
 ];
 
@@ -130,7 +139,8 @@ fn serves(pid: u32, config: &Path) -> bool {
     let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
     let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let config = config.as_os_str().as_encoded_bytes();
-    arguments.contains(&b"serve".as_slice()) && arguments.iter().any(|argument| argument.ends_with(config))
+    arguments.contains(&b"serve".as_slice())
+        && arguments.iter().any(|argument| argument.ends_with(config))
 }
 
 /// Runs a verb of the own executable to its end; returns what it printed.
@@ -147,7 +157,9 @@ pub async fn run_verb(arguments: &[&str], variables: &[(&str, &str)]) -> Result<
         .kill_on_drop(true)
         .output()
         .await
-        .map_err(|error| Stop::failed(format!("`holdfast {}` cannot be started: {error}", arguments[0])))?;
+        .map_err(|error| {
+            Stop::failed(format!("`holdfast {}` cannot be started: {error}", arguments[0]))
+        })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -167,7 +179,8 @@ fn own_executable() -> Result<Command, Stop> {
         .map_err(|error| Stop::failed(format!("the own executable is not to be found: {error}")))?;
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
-        let ours = name.to_string_lossy().starts_with("HOLDFAST_") && !KEPT.iter().any(|kept| name == *kept);
+        let ours = name.to_string_lossy().starts_with("HOLDFAST_")
+            && !KEPT.iter().any(|kept| name == *kept);
         if ours || FOREIGN.iter().any(|foreign| name == *foreign) {
             command.env_remove(name);
         }

@@ -1,4 +1,5 @@
-//! The proof that the cluster works: an image pushed through one replica and pulled through another.
+//! The proof that the cluster works: an image pushed through one replica and pulled through
+//! another.
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;

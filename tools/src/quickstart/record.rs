@@ -57,7 +57,9 @@ impl Plan {
             ReplicaRecord {
                 id: String::new(),
                 url: format!("https://127.0.0.1:{}", self.base_port + i),
-                http: self.plain_http.then(|| format!("http://127.0.0.1:{}", self.base_port + 200 + i)),
+                http: self
+                    .plain_http
+                    .then(|| format!("http://127.0.0.1:{}", self.base_port + 200 + i)),
                 peer: format!("127.0.0.1:{}", self.base_port + 100 + i),
                 pid: 0,
                 data: home.join("data"),

@@ -113,7 +113,8 @@ pub fn what_next(record: &Record) -> String {
          \x20 docker pull {other}/library/busybox:1\n\
          \n\
          How the cluster is:\n\
-         \x20 holdfast status --url {url} --ca {ca} --username {admin} --password-file {password}\n",
+         \x20 holdfast status --url {url} --ca {ca} \\\n\
+         \x20   --username {admin} --password-file {password}\n",
         admin = record.admin,
         password = record.password_file.display(),
         ca = record.ca.display(),

@@ -56,9 +56,8 @@ const CHANCE: &[&str] = &["tokio", "tracing", "rand", "time", "tempfile", "ring"
 const UNORDERED: &[&str] = &["HashMap", "HashSet", "f32", "f64"];
 
 /// Crates that the design settled on; each does its work outside tests somewhere.
-const SETTLED: &[&str] = &[
-    "openraft", "tokio", "sled", "tonic", "prost", "rustls", "sha2", "memmap2", "tracing",
-];
+const SETTLED: &[&str] =
+    &["openraft", "tokio", "sled", "tonic", "prost", "rustls", "sha2", "memmap2", "tracing"];
 
 /// Whether this crate may know nothing of the world outside.
 pub(crate) fn is_pure(folder: &str) -> bool {

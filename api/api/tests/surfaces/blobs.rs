@@ -151,7 +151,8 @@ async fn ranges_come_one_by_one_or_several_at_once() {
     let bytes: Vec<u8> = (0..2048_u32).map(|n| (n % 253) as u8).collect();
     let digest = registry.push_blob("a/b", &bytes).await;
     let path = format!("/v2/a/b/blobs/{digest}");
-    let get = async |range: &str| registry.ask("GET", &path).by_admin().with("range", range).send().await;
+    let get =
+        async |range: &str| registry.ask("GET", &path).by_admin().with("range", range).send().await;
     for (range, part) in
         [("bytes=500-1499", 500..1500), ("bytes=500-", 500..2048), ("bytes=-500", 1548..2048)]
     {

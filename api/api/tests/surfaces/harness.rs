@@ -33,9 +33,9 @@ use wire::dial::TcpDial;
 use wire::stream::BoxStream;
 use zeroize::Zeroizing;
 
-pub const ADMIN: (&str, &str) = ("admin", "admin's password");
-pub const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const ADMIN: (&str, &str) = ("admin", "admin's password");
+pub(crate) const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// There are no peers.
 struct NoPeers;
@@ -48,40 +48,40 @@ impl PeerDial for NoPeers {
 }
 
 /// A registry of one replica.
-pub struct Registry {
-    pub router: Router,
-    pub context: Arc<Context>,
-    pub cluster: Cluster,
-    pub health: Arc<Health>,
+pub(crate) struct Registry {
+    pub(crate) router: Router,
+    pub(crate) context: Arc<Context>,
+    pub(crate) cluster: Cluster,
+    pub(crate) health: Arc<Health>,
     _folder: TempDir,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The code of the first error.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The status, asserted.
     #[track_caller]
-    pub fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         let body = String::from_utf8_lossy(&self.body);
         assert_eq!(self.status.as_u16(), status, "{body} {:?}", self.headers);
         self
@@ -89,7 +89,7 @@ impl Answer {
 
     /// Status and code, asserted.
     #[track_caller]
-    pub fn fails(self, status: u16, code: &str) -> Self {
+    pub(crate) fn fails(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.code(), code);
         answer
@@ -97,37 +97,37 @@ impl Answer {
 }
 
 /// A request being made.
-pub struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     registry: &'a Registry,
     request: http::request::Builder,
     body: Vec<u8>,
 }
 
 impl Ask<'_> {
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    pub fn by(self, (name, password): (&str, &str)) -> Self {
+    pub(crate) fn by(self, (name, password): (&str, &str)) -> Self {
         let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
         self.with("authorization", &value)
     }
 
-    pub fn by_admin(self) -> Self {
+    pub(crate) fn by_admin(self) -> Self {
         self.by(ADMIN)
     }
 
-    pub fn bearing(self, token: &str) -> Self {
+    pub(crate) fn bearing(self, token: &str) -> Self {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let length = self.body.len().to_string();
         let has_length = self.request.headers_ref().unwrap().contains_key("content-length");
         let request = if has_length || self.body.is_empty() && !self.wants_length() {
@@ -150,7 +150,7 @@ impl Ask<'_> {
 
 impl Registry {
     /// A cluster of one replica; pushes create repositories.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         install(&data).await;
@@ -185,19 +185,19 @@ impl Registry {
         health::checks::check(&self.health).await;
     }
 
-    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         let request = Request::builder().method(method).uri(path).header("host", "reg.example");
         Ask { registry: self, request, body: Vec::new() }
     }
 
     /// Creates a user with the password `pw`.
-    pub async fn user(&self, name: &str) {
+    pub(crate) async fn user(&self, name: &str) {
         let body = format!("{{\"name\":\"{name}\",\"password\":\"pw\"}}");
         self.ask("POST", "/enzi/v0/accounts").by_admin().body(body).send().await.is(201);
     }
 
     /// A token, with the scopes asked for.
-    pub async fn token(&self, who: Option<(&str, &str)>, scopes: &[&str]) -> String {
+    pub(crate) async fn token(&self, who: Option<(&str, &str)>, scopes: &[&str]) -> String {
         let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
         let ask = self.ask("GET", &format!("/auth/token?service=holdfast{scopes}"));
         let ask = match who {
@@ -208,7 +208,7 @@ impl Registry {
     }
 
     /// Pushes a blob in one request.
-    pub async fn push_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
+    pub(crate) async fn push_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
         let digest = digest_of(Algorithm::Sha256, bytes);
         let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
         self.ask("POST", &path).by_admin().body(bytes).send().await.is(201);
@@ -216,7 +216,7 @@ impl Registry {
     }
 
     /// Pushes a manifest and returns its digest.
-    pub async fn push_manifest(&self, repository: &str, reference: &str, body: &Value) -> Digest {
+    pub(crate) async fn push_manifest(&self, repository: &str, reference: &str, body: &Value) -> Digest {
         let bytes = body.to_string();
         let answer = self
             .ask("PUT", &format!("/v2/{repository}/manifests/{reference}"))
@@ -231,7 +231,7 @@ impl Registry {
     }
 
     /// Pushes an image of one small layer that differs by `mark`.
-    pub async fn push_image(&self, repository: &str, reference: &str, mark: &str) -> Digest {
+    pub(crate) async fn push_image(&self, repository: &str, reference: &str, mark: &str) -> Digest {
         let config = self.push_blob(repository, b"{}").await;
         let layer = self.push_blob(repository, mark.as_bytes()).await;
         let body = image(&config, 2, &layer, mark.len());
@@ -240,7 +240,7 @@ impl Registry {
 }
 
 /// An image manifest.
-pub fn image(config: &Digest, config_size: usize, layer: &Digest, layer_size: usize) -> Value {
+pub(crate) fn image(config: &Digest, config_size: usize, layer: &Digest, layer_size: usize) -> Value {
     serde_json::json!({
         "schemaVersion": 2,
         "mediaType": OCI_IMAGE,

@@ -35,7 +35,8 @@ async fn forged_and_changed_tokens_are_invalid() {
     let token = registry.token(Some(ADMIN), &["repository:a/b:pull"]).await;
     let (rest, signature) = token.rsplit_once('.').unwrap();
     let turned: String = signature.chars().rev().collect();
-    for bad in [format!("{rest}.{turned}"), format!("{rest}."), "x".to_owned(), "a.b.c".to_owned()] {
+    for bad in [format!("{rest}.{turned}"), format!("{rest}."), "x".to_owned(), "a.b.c".to_owned()]
+    {
         let answer = registry.ask("GET", "/v2/a/b/tags/list").bearing(&bad).send().await;
         let answer = answer.fails(401, "UNAUTHORIZED");
         let challenge = answer.header("www-authenticate").to_owned();
@@ -50,7 +51,11 @@ async fn the_token_endpoint_grants_what_is_due_and_no_more() {
     registry.user("ann").await;
     registry.push_image("library/app", "v1", "one").await;
     let answer = registry
-        .ask("GET", "/auth/token?service=any&account=ann&scope=repository:ann/own:pull,push&scope=repository:library/app:pull")
+        .ask(
+            "GET",
+            "/auth/token?service=any&account=ann&scope=repository:ann/own:pull,push\
+             &scope=repository:library/app:pull",
+        )
         .by(("ann", "pw"))
         .send()
         .await

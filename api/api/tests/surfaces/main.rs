@@ -1,5 +1,7 @@
 //! The surfaces over a real cluster of one replica in a temporary folder, driven in-process.
 
+#![allow(clippy::unwrap_used)]
+
 mod blobs;
 mod harness;
 mod health;

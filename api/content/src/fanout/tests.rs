@@ -89,7 +89,8 @@ async fn send(replicas: &[u64], needed: usize) -> (Vec<ReplicaId>, Duration) {
     }
     let complete = fanout.close(64 * 128 * 1024).await;
     let took = began.elapsed();
-    let all_shares = tokio::time::timeout(Duration::from_secs(5), bounds.in_flight.acquire_many(32 * 1024));
+    let all_shares =
+        tokio::time::timeout(Duration::from_secs(5), bounds.in_flight.acquire_many(32 * 1024));
     assert!(all_shares.await.is_ok(), "every share is given back");
     (complete, took)
 }

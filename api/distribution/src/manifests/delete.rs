@@ -41,10 +41,8 @@ pub async fn delete(
     }
     let actor = admitted.caller.account().to_owned();
     let by_digest = matches!(reference, Reference::Digest(_));
-    let unknown = Problem::ManifestUnknown {
-        repository: repository.clone(),
-        reference: text.to_owned(),
-    };
+    let unknown =
+        Problem::ManifestUnknown { repository: repository.clone(), reference: text.to_owned() };
     let command: Command = match reference {
         Reference::Tag(tag) => TagDelete { repository, tag, precondition, actor }.into(),
         Reference::Digest(digest) => ManifestDelete { repository, digest, actor }.into(),

@@ -57,8 +57,8 @@ pub async fn check_writable(
     Ok(())
 }
 
-/// Keeps the bytes and proposes the entry; what the cluster asks for meanwhile, fresh receipts or more
-/// copies of what is named, is done and the entry proposed again.
+/// Keeps the bytes and proposes the entry; what the cluster asks for meanwhile, fresh receipts or
+/// more copies of what is named, is done and the entry proposed again.
 pub async fn publish(context: &Context, pushed: &Pushed) -> Result<(), Problem> {
     let known = context.cluster.read(Freshness::Local, |view| look(view, pushed)).await?;
     match known {

@@ -116,9 +116,7 @@ fn checked_digest(reference: &Reference, bytes: &[u8]) -> Result<Digest, Problem
         Reference::Digest(expected) if digest_of(expected.algorithm(), bytes) == *expected => {
             Ok(expected.clone())
         }
-        Reference::Digest(expected) => {
-            Err(Problem::DigestMismatch { expected: expected.clone() })
-        }
+        Reference::Digest(expected) => Err(Problem::DigestMismatch { expected: expected.clone() }),
     }
 }
 

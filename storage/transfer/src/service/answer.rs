@@ -174,10 +174,12 @@ mod tests {
             applied_index: 42,
             generation: 3,
         };
+        let as_sent =
+            r#"{"done":{"applied_index":42,"generation":3,"incarnation":"i","replica_id":"r"}}"#;
         let cases: [(Result<serde_json::Value, TransferFailure>, &str); 4] = [
             (
                 Ok(serde_json::to_value(receipt).unwrap()),
-                r#"{"done":{"applied_index":42,"generation":3,"incarnation":"i","replica_id":"r"}}"#,
+                as_sent,
             ),
             (Ok(serde_json::Value::Null), r#"{"done":null}"#),
             (
