@@ -1,4 +1,4 @@
-//! `/enzi/v0/accounts`: users.
+//! Users, under `/enzi/v0/accounts`.
 //!
 //! Source: dtr-interface 4.
 

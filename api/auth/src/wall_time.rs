@@ -50,9 +50,10 @@ impl WallTime {
 
 /// The members' clocks, as far as they were heard lately, less this one's; 0 for itself.
 fn offsets(status: &ClusterStatus) -> Vec<i64> {
-    let heard = status.replicas.iter().filter(|one| {
-        one.last_contact_ms.is_some_and(|ago_ms| ago_ms < HEARD_MS_MAX)
-    });
+    let heard = status
+        .replicas
+        .iter()
+        .filter(|one| one.last_contact_ms.is_some_and(|ago_ms| ago_ms < HEARD_MS_MAX));
     heard.map(|one| one.clock_offset_ms).collect()
 }
 

@@ -166,7 +166,9 @@ impl Content {
             }
         }
     }
+}
 
+impl Content {
     /// Waits for a write quorum of receipts, and shortly for more.
     pub(crate) async fn gather(
         &self,

@@ -131,7 +131,9 @@ impl Content {
         }
         Err(ContentFailure::TooFewHolders { reached, needed: wanted })
     }
+}
 
+impl Content {
     /// Has one replica fetch a copy and lists it; false where it could not.
     async fn copy_to(
         &self,

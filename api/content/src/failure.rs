@@ -48,9 +48,7 @@ pub enum ContentFailure {
         open: usize,
     },
     /// Fewer replicas than a write quorum have room: 507.
-    #[error(
-        "too few replicas have room above their disk's watermark; add disk or free some"
-    )]
+    #[error("too few replicas have room above their disk's watermark; add disk or free some")]
     NoRoom,
     /// Fewer replicas than a write quorum could take the bytes just now: 503.
     #[error("only {reached} of {needed} replicas could take a copy; try again")]

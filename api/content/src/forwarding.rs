@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use consensus::cluster::{Failure, Unavailable};
-use metadata::outcome;
 use metadata::replica::ReplicaId;
 use oci::digest::Digest;
 use oci::name::RepositoryName;
@@ -20,6 +18,7 @@ use transfer::owner::{OwnedUpload, OwnerFailure, UploadOwner};
 
 use crate::content::{ByteStream, Committed, Content, UploadMeta};
 use crate::failure::ContentFailure;
+use crate::owner_failures::{from_owner, to_owner};
 use crate::upload::{OpenUpload, Stage, failure};
 use crate::upload_id::UploadId;
 
@@ -146,7 +145,9 @@ impl Content {
         let able = |owner: &ReplicaId| *owner != field.own && field.is_live(*owner);
         Ok(owner.filter(|owner| id.is_bound_to(meta) && able(owner)))
     }
+}
 
+impl Content {
     /// Finds out where an upload's requests are carried out.
     async fn locate(&self, id: &UploadId, meta: &UploadMeta) -> Result<Place, ContentFailure> {
         if !id.is_bound_to(meta) {
@@ -326,57 +327,4 @@ fn parsed(upload: &OwnedUpload) -> Result<(UploadId, UploadMeta), ContentFailure
     let repository =
         RepositoryName::parse(&upload.repository).map_err(|_| ContentFailure::UploadUnknown)?;
     Ok((id, UploadMeta { repository, account: upload.account.clone() }))
-}
-
-/// A failure as it travels to the replica that was asked.
-fn to_owner(failure: ContentFailure) -> OwnerFailure {
-    let text = failure.to_string();
-    let later = |retry_after_s| OwnerFailure::Unavailable { text: text.clone(), retry_after_s };
-    match failure {
-        ContentFailure::UploadUnknown => OwnerFailure::UploadUnknown,
-        ContentFailure::OffsetMismatch { offset } => OwnerFailure::OffsetMismatch { offset },
-        ContentFailure::DigestMismatch { .. } => OwnerFailure::DigestMismatch,
-        ContentFailure::BodyBroken { offset } => OwnerFailure::BodyBroken { offset },
-        ContentFailure::Superseded { offset } => OwnerFailure::Superseded { offset },
-        ContentFailure::NoRoom => OwnerFailure::NoRoom,
-        ContentFailure::TooManyUploads { .. }
-        | ContentFailure::TooFewHolders { .. }
-        | ContentFailure::BlobUnreachable { .. }
-        | ContentFailure::OwnerUnreachable
-        | ContentFailure::Busy { .. } => later(5),
-        ContentFailure::Later { retry_after_s, .. } => later(retry_after_s),
-        ContentFailure::Cluster(failure) => match &*failure {
-            Failure::Refused(refusal) => {
-                OwnerFailure::Refused { refusal: outcome::encode(&Err(refusal.clone())) }
-            }
-            Failure::Unavailable { retry_after_s, .. } => later(*retry_after_s),
-            Failure::Fault(_) => OwnerFailure::Fault { text },
-        },
-        ContentFailure::Fault(_) => OwnerFailure::Fault { text },
-    }
-}
-
-/// What the owner answered, as a failure of ours.
-fn from_owner(failure: OwnerFailure) -> ContentFailure {
-    match failure {
-        OwnerFailure::UploadUnknown => ContentFailure::UploadUnknown,
-        OwnerFailure::OffsetMismatch { offset } => ContentFailure::OffsetMismatch { offset },
-        OwnerFailure::BodyBroken { offset } => ContentFailure::BodyBroken { offset },
-        OwnerFailure::Superseded { offset } => ContentFailure::Superseded { offset },
-        OwnerFailure::NoRoom => ContentFailure::NoRoom,
-        OwnerFailure::Unavailable { text, retry_after_s } => {
-            ContentFailure::Later { text, retry_after_s }
-        }
-        OwnerFailure::Refused { refusal } => match outcome::decode(&refusal) {
-            Ok(Err(refusal)) => refusal.into(),
-            _ => ContentFailure::Fault("the owner of an upload refused in words of its own".into()),
-        },
-        // Only a close names a digest, and looks for this itself.
-        OwnerFailure::DigestMismatch => ContentFailure::Fault("a digest did not fit".into()),
-        OwnerFailure::Fault { text } => ContentFailure::Fault(text),
-        OwnerFailure::Unreachable { cause } => {
-            tracing::debug!(cause, "the owner of an upload was not reached");
-            Failure::unavailable(Unavailable::Unknown).into()
-        }
-    }
 }

@@ -127,7 +127,9 @@ impl Content {
             holders.iter().filter(counts).count() - usize::from(lost_here && field.own_counts());
         Ok(Some(Work { digest, row, holders, copies, lost_here }))
     }
+}
 
+impl Content {
     async fn carry_out(&self, work: Vec<Work>) -> usize {
         let at_once = self.shared.limits.healing_pulls_max;
         let done = futures::stream::iter(work)
@@ -213,7 +215,9 @@ impl Content {
             self.heal_soon(&[digest]);
         }
     }
+}
 
+impl Content {
     /// Fetches a copy for this disk and has it listed; false where no holder could give one.
     pub(crate) async fn pull(
         &self,

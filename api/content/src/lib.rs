@@ -2,11 +2,11 @@
 //! agreement.
 //!
 //! A push streams through [`uploads`] to this disk and to the other holders at the same time, and
-//! is answered after `commit` has seen enough receipts and the cluster has agreed. A pull goes
-//! through
-//! [`reading`], which serves local bytes or a holder's. [`healing`] makes the copies that are
-//! missing. Both the registry surface and the replica's own loops come through here, so that
-//! nothing else needs to know where bytes are.
+//! is answered after `commit` has seen enough receipts and the cluster has agreed; a request that
+//! meets another replica is sent on by [`forwarding`]. A pull goes through [`reading`], which
+//! serves local bytes or a holder's. [`healing`] makes the copies that are missing. Both the
+//! registry surface and the replica's own loops come through here, so that nothing else needs to
+//! know where bytes are.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,9 +19,11 @@ mod fanout;
 pub mod forwarding;
 pub mod healing;
 pub mod leases;
+mod owner_failures;
 mod placement;
 pub mod reading;
 mod receipts;
+mod receiving;
 mod upload;
 pub mod upload_id;
 pub mod uploads;

@@ -69,7 +69,9 @@ impl Content {
     pub async fn is_local(&self, digest: &Digest) -> bool {
         self.shared.store.size_of(digest).is_ok_and(|size| size.is_some())
     }
+}
 
+impl Content {
     /// Streams a blob from the holders.
     async fn relay(
         &self,

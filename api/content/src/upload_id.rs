@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_of_ours_is_refused() {
-        let good = UploadId::new(MemberNumber(1), None, [3; 12]).to_string();
+        let good = UploadId::new(MemberNumber(1), None, [0xab; 12]).to_string();
         let cases = [
             String::new(),
             good.to_uppercase(),

@@ -1,4 +1,4 @@
-//! Uploads on this replica: opening, taking bytes, telling how far they are, cancelling.
+//! Uploads on this replica: opening, telling how far they are, cancelling.
 //!
 //! A request is carried out in a task of its own: a client that goes away must not leave an upload
 //! between two steps.
@@ -8,18 +8,16 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
 use metadata::replica::ReplicaId;
 use oci::digest::Algorithm;
 use oci::name::RepositoryName;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-use crate::content::{ByteStream, Content, UploadMeta};
+use crate::content::{Content, UploadMeta};
 use crate::failure::ContentFailure;
-use crate::fanout::{Bounds, Fanout, Lanes};
 use crate::placement::Field;
-use crate::upload::{OpenUpload, Stage, Turn, Work, failure};
+use crate::upload::{OpenUpload, Stage, Turn, failure};
 use crate::upload_id::UploadId;
 
 /// Another holder that does not open an upload within this is left out of it.
@@ -27,9 +25,6 @@ const STAGE_CREATE_MAX: Duration = Duration::from_secs(1);
 
 /// The file of an upload is closed when no request came for this long.
 const PARK_AFTER: Duration = Duration::from_secs(30);
-
-/// After so many bytes of a body the disk is looked at again.
-const LOOK_AT_DISK_BYTES: usize = 32 * 1024 * 1024;
 
 /// The uploads that this replica takes bytes for.
 #[derive(Default)]
@@ -79,8 +74,7 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`]
-    /// or
+    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`] or
     /// [`ContentFailure::TooFewHolders`] where no write quorum could take the bytes now.
     pub async fn open_upload(
         &self,
@@ -141,7 +135,9 @@ impl Content {
         chosen.truncate(field.wanted_from_others());
         Ok(chosen)
     }
+}
 
+impl Content {
     /// Opens the upload at the other holders; returns those that did.
     async fn stage_at(
         &self,
@@ -166,118 +162,6 @@ impl Content {
         };
         let created = futures::future::join_all(chosen.iter().map(create)).await;
         created.into_iter().flatten().collect()
-    }
-
-    /// Appends to an upload that is here; see [`Content::append`].
-    pub(crate) async fn append_here(
-        &self,
-        upload: Arc<OpenUpload>,
-        start: Option<u64>,
-        body: ByteStream,
-    ) -> Result<u64, ContentFailure> {
-        let content = self.clone();
-        apart(async move {
-            let patience = content.shared.limits.supersede_after;
-            let mut turn = upload.take_turn(patience).await;
-            let offset = content.receive(&upload, &mut turn, start, body).await;
-            upload.touch();
-            offset
-        })
-        .await
-    }
-
-    /// Takes a body into an upload whose turn it is; returns the offset after it.
-    pub(crate) async fn receive(
-        &self,
-        upload: &OpenUpload,
-        turn: &mut Turn,
-        start: Option<u64>,
-        mut body: ByteStream,
-    ) -> Result<u64, ContentFailure> {
-        let offset = turn.work.open(self, &upload.id).await?.offset();
-        if start.is_some_and(|start| start != offset) {
-            return Err(ContentFailure::OffsetMismatch { offset });
-        }
-        // An empty body needs no lanes.
-        let first = tokio::select! {
-            biased;
-            () = turn.superseded() => return Err(ContentFailure::Superseded { offset }),
-            first = body.next() => first,
-        };
-        let Some(first) = first else { return Ok(offset) };
-        let body = futures::stream::iter([first]).chain(body).boxed();
-        let needed = self.field().await?.needed_from_others();
-        let lanes = Lanes { id: &upload.id, offset, replicas: &turn.work.lanes, needed };
-        let fanout = Fanout::open(&self.shared.client, &lanes, self.bounds());
-        let (fanout, ended) = self.take_in(turn, fanout, body).await;
-
-        let work: &mut Work = &mut turn.work;
-        let reached = match &mut work.stage {
-            Stage::Open(open) => {
-                let saved = open.save().await.map_err(|error| failure("saving an upload", error));
-                saved.map(|()| open.offset())
-            }
-            _ => Err(ContentFailure::UploadUnknown),
-        };
-        let Ok(reached) = reached else {
-            work.lanes.clear();
-            work.stage = Stage::Parked;
-            return reached;
-        };
-        work.lanes = fanout.close(reached).await;
-        match ended {
-            Ended::Whole => Ok(reached),
-            Ended::Broken(error) => {
-                tracing::debug!(upload = %upload.id, %error, "the body broke off");
-                Err(ContentFailure::BodyBroken { offset: reached })
-            }
-            Ended::Superseded => Err(ContentFailure::Superseded { offset: reached }),
-            Ended::Failed(failure) => Err(failure),
-        }
-    }
-
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            in_flight: Arc::clone(&self.shared.in_flight),
-            needed_stall_max: self.shared.limits.needed_stall_max,
-            laggard_stall_max: self.shared.limits.laggard_stall_max,
-        }
-    }
-
-    /// Moves the body to the disk and into the lanes until it ends.
-    async fn take_in(
-        &self,
-        turn: &mut Turn,
-        mut fanout: Fanout,
-        mut body: ByteStream,
-    ) -> (Fanout, Ended) {
-        let mut unseen_bytes = 0;
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = turn.superseded() => return (fanout, Ended::Superseded),
-                next = body.next() => next,
-            };
-            let bytes = match next {
-                None => return (fanout, Ended::Whole),
-                Some(Err(error)) => return (fanout, Ended::Broken(error)),
-                Some(Ok(bytes)) => bytes,
-            };
-            let Stage::Open(open) = &mut turn.work.stage else {
-                return (fanout, Ended::Failed(ContentFailure::UploadUnknown));
-            };
-            unseen_bytes += bytes.len();
-            if unseen_bytes >= LOOK_AT_DISK_BYTES {
-                unseen_bytes = 0;
-                if let Err(failure) = self.check_room() {
-                    return (fanout, Ended::Failed(failure));
-                }
-            }
-            fanout.send(bytes.clone()).await;
-            if let Err(error) = open.append(bytes).await {
-                return (fanout, Ended::Failed(failure("writing an upload", error)));
-            }
-        }
     }
 
     /// How many bytes an upload that is here has; see [`Content::status`].
@@ -323,7 +207,8 @@ impl Content {
         let cancel = |replica: &ReplicaId| {
             let (replica, id) = (replica.to_string(), &id);
             async move {
-                timeout(STAGE_CREATE_MAX, client.stage_cancel(&replica, id)).await.is_ok()
+                let cancelled = client.stage_cancel(&replica, id);
+                timeout(STAGE_CREATE_MAX, cancelled).await.is_ok()
             }
         };
         futures::future::join_all(replicas.iter().map(cancel)).await;
@@ -348,14 +233,6 @@ impl Content {
         let idle_max_ms = u64::try_from(idle_max.as_millis()).unwrap_or(u64::MAX);
         self.shared.store.sweep_uploads(idle_max_ms).await
     }
-}
-
-/// How the taking in of a body ended.
-enum Ended {
-    Whole,
-    Broken(io::Error),
-    Superseded,
-    Failed(ContentFailure),
 }
 
 /// Carries `work` to its end even where nobody waits for it any more.

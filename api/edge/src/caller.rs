@@ -170,7 +170,6 @@ impl Caller {
         };
         self.identity.covers("repository", repository.as_str(), word)
     }
-
 }
 
 /// What a caller is told who is not let in.

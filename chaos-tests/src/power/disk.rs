@@ -160,7 +160,9 @@ impl Disk {
         }
         Ok(())
     }
+}
 
+impl Disk {
     fn named(&mut self, removed: Vec<PathBuf>, added: Vec<(PathBuf, Node)>) {
         self.since.push(Naming { at: self.now, removed, added });
     }

@@ -167,7 +167,9 @@ impl Line {
         self.was_cut = true;
         Ok((before, after))
     }
+}
 
+impl Line {
     /// The folder as the last writer saw it.
     pub fn live_image(&self) -> Result<Image> {
         Ok(self.disk.as_ref().context("no writer has lived here")?.live())

@@ -5,50 +5,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::plain::Plain;
-use api::public::{Public, PublicOptions};
 use async_trait::async_trait;
 use blobs::files::DiskFiles;
 use blobs::store::{BlobStore, Options};
-use consensus::cluster::{Cluster, Freshness};
+use consensus::cluster::Cluster;
 use consensus::start::{StartError, StartOptions, Tuning};
 use content::content::{Content, Limits as ContentLimits};
-use edge::context::Context;
-use edge::limits::Limits as RequestLimits;
-use edge::origin::HostNames;
-use health::facts::{Facts, Health};
-use metadata::command::Command;
-use metadata::members;
-use metadata::members::MemberUpdate;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tools::cli::ServeRequest;
 use tools::config::Config;
 use tools::config::listeners::Http;
 use tools::exit::Stop;
-use tools::machine;
 use transfer::client::{Client, Limits as TransferLimits};
 use transfer::peer_dial::PeerDial;
 use transfer::service::Service;
 use wire::clock::SystemClock;
 use wire::dial::TcpDial;
 use wire::listen::{Listen, TcpListen};
-use wire::server_tls::ServerTls;
 use wire::stream::BoxStream;
 
+use crate::house::Tasks;
 use crate::peer_listener::{self, Answering};
+use crate::public_port::{Listeners, PublicPort, ServerCertificate};
 use crate::signals::{Signals, Wish};
 use crate::telemetry::{self, Level};
-use crate::{boot, certificate, descriptors, disk, runtimes};
+use crate::{boot, descriptors, disk, house, runtimes};
 
 /// The version that this program shows.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Old uploads are looked for this often.
-const TIDY_EVERY: Duration = Duration::from_secs(15);
-
-/// Between two tries to tell the cluster this replica's address and version.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs a replica until it is told to stop: what `holdfast serve` does.
 pub fn serve(request: ServeRequest) -> Result<(), Stop> {
@@ -75,36 +59,11 @@ struct Start {
     peers: Handle,
 }
 
-/// The ports, taken before anything else is begun.
-struct Ports {
-    public: Arc<dyn Listen>,
-    plain: Option<Arc<dyn Listen>>,
-    peer: TcpListen,
-}
-
-/// Tasks that end with the replica.
-#[derive(Default)]
-struct Tasks(Vec<AbortHandle>);
-
-impl Tasks {
-    fn spawn(&mut self, on: &Handle, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.push(on.spawn(task).abort_handle());
-    }
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
-    }
-}
-
 impl Start {
     async fn run(self) -> Result<(), Stop> {
         let mut signals = Signals::new().map_err(|error| fault("receive signals", &error))?;
         let config = &self.request.config;
-        let ports = self.ports().await?;
+        let (listeners, peer_port) = self.ports().await?;
         let cluster = self.cluster().await?;
         let content_folder = config.content_folder();
         let store = open_store(content_folder.clone()).await?;
@@ -120,8 +79,9 @@ impl Start {
         );
         let mut tasks = Tasks::default();
         let answering = Answering::new(&cluster, service, Handle::current());
-        tasks.spawn(&self.peers, peer_listener::listen(ports.peer, answering));
-        tasks.spawn(&Handle::current(), tell_about_this_replica(cluster.clone(), config.clone()));
+        tasks.spawn(&self.peers, peer_listener::listen(peer_port, answering));
+        let telling = house::tell_about_this_replica(cluster.clone(), config.clone());
+        tasks.spawn(&Handle::current(), telling);
         tracing::info!(
             replica = %cluster.replica_id(),
             cluster = cluster.cluster_id(),
@@ -130,26 +90,29 @@ impl Start {
         );
 
         let opened = tokio::select! {
-            opened = self.open_public(&cluster, &content, (ports.public, ports.plain)) => opened?,
+            opened = PublicPort::open(config, listeners, &cluster, &content) => {
+                opened.map_err(|error| fault("answer clients", &error))?
+            }
             () = stop_wished(&mut signals) => {
                 cluster.shutdown().await;
                 return Ok(());
             }
         };
-        keep_house(&mut tasks, &content, &opened.health);
-        let ended = self.until_the_end(&mut signals, &cluster, &opened.tls).await;
+        house::keep(&mut tasks, &content, &opened.health);
+        let ended = self.until_the_end(&mut signals, &cluster, &opened.certificate()).await;
 
         let drain_max = Duration::from_secs(u64::from(config.limits.drain_max_s));
-        opened.public.drain(drain_max).await;
+        opened.drain(drain_max).await;
         cluster.shutdown().await;
         drop(tasks);
         close(store, content_folder).await;
         ended
     }
 
-    async fn ports(&self) -> Result<Ports, Stop> {
+    /// Takes the ports before anything else is begun.
+    async fn ports(&self) -> Result<(Listeners, TcpListen), Stop> {
         let config = &self.request.config;
-        let public = bind(&config.public.listen).await?;
+        let secure = bind(&config.public.listen).await?;
         let plain = match config.public.http {
             Http::Off => None,
             Http::Redirect | Http::Serve => Some(bind(&config.public.http_listen).await?),
@@ -159,9 +122,12 @@ impl Start {
         let peer = self.peers.spawn(async move { TcpListen::bind(&address).await }).await;
         let peer = peer.unwrap_or_else(|ended| Err(io::Error::other(ended)));
         let peer = peer.map_err(|error| Stop::failed(error.to_string()))?;
-        Ok(Ports { public, plain, peer })
+        let connections_max = self.connections_max;
+        Ok((Listeners { secure, plain, connections_max }, peer))
     }
+}
 
+impl Start {
     async fn cluster(&self) -> Result<Cluster, Stop> {
         let config = &self.request.config;
         let raft = &config.raft;
@@ -197,7 +163,7 @@ impl Start {
         &self,
         signals: &mut Signals,
         cluster: &Cluster,
-        tls: &ServerTls,
+        certificate: &ServerCertificate,
     ) -> Result<(), Stop> {
         loop {
             tokio::select! {
@@ -206,13 +172,28 @@ impl Start {
                         tracing::info!("draining");
                         return Ok(());
                     }
-                    Wish::Reload => self.reload(tls),
+                    Wish::Reload => self.reload(certificate),
                 },
                 cause = cluster.halted() => {
                     tracing::error!(cause, "this replica cannot go on");
                     return Err(Stop::failed(cause));
                 }
             }
+        }
+    }
+
+    fn reload(&self, certificate: &ServerCertificate) {
+        let config = match self.request.flags.load() {
+            Ok(config) => config,
+            Err(stop) => {
+                tracing::error!(%stop, "the configuration is not read again; the former one stays");
+                return;
+            }
+        };
+        self.level.set(&config.log.level);
+        match certificate.reload(&config) {
+            Ok(()) => tracing::info!(level = config.log.level, "log level and certificate are new"),
+            Err(error) => tracing::error!(%error, "the former certificate stays"),
         }
     }
 }

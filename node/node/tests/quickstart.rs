@@ -89,7 +89,8 @@ fn serve_says_what_is_wrong_and_ends() {
     let text = |more: &str| {
         format!(
             "data = {data:?}\n[public]\nlisten = \"127.0.0.1:0\"\n[peer]\n\
-             listen = \"127.0.0.1:0\"\nadvertise = \"127.0.0.1:4443\"\n[storage]\nallow_volatile = true\n{more}"
+             listen = \"127.0.0.1:0\"\nadvertise = \"127.0.0.1:4443\"\n\
+             [storage]\nallow_volatile = true\n{more}"
         )
     };
     let serve = |more: &str| {

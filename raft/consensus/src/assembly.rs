@@ -128,13 +128,8 @@ fn build(options: StartOptions, opened: Opened, raft: Raft, peers: Peers) -> Rep
         leader_rounds: leader_rounds.clone(),
         quorum: quorum.clone(),
     };
-    let elections = Elections {
-        raft: raft.clone(),
-        peers: peers.clone(),
-        contact: contact.clone(),
-        own,
-        tuning: tuning.clone(),
-    };
+    let elections =
+        Elections::new((raft.clone(), peers.clone()), contact.clone(), own, tuning.clone());
     let who = (identity.replica_id, identity.incarnation.clone());
     Replica {
         root: folder.path().to_owned(),
@@ -229,7 +224,7 @@ async fn note_damage(replica: Arc<Replica>) {
         () = replica.stopping() => return,
     };
     if let Err(error) = crate::recovery::distrust(&replica.root, &why) {
-        tracing::error!(%error, "that the tables are damaged could not be noted for the next start");
+        tracing::error!(%error, "the damage could not be noted for the next start");
     }
 }
 

@@ -25,8 +25,8 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// Rounds by `round`, one at a time, which answers an index, or `None` where it failed and is to be
-    /// tried again for those who still wait.
+    /// Rounds by `round`, one at a time, which answers an index, or `None` where it failed and is
+    /// to be tried again for those who still wait.
     pub(crate) fn new<R, F>(runtime: &Handle, round: R) -> Self
     where
         R: Fn() -> F + Send + Sync + 'static,
@@ -37,8 +37,8 @@ impl Rounds {
         Self { ask }
     }
 
-    /// The index of a round that begins after this call. Waits for as long as rounds fail; `None` once
-    /// the replica has stopped.
+    /// The index of a round that begins after this call. Waits for as long as rounds fail; `None`
+    /// once the replica has stopped.
     pub(crate) async fn next(&self) -> Option<u64> {
         let (tell, told) = oneshot::channel();
         self.ask.send(tell).await.ok()?;

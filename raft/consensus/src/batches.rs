@@ -1,4 +1,5 @@
-//! Group commit: one log entry carries every command that arrived while the former ones were flushed.
+//! Group commit: one log entry carries every command that arrived while the former ones were
+//! flushed.
 //!
 //! The consensus library awaits one flush for each write it is given, so it is given few and large
 //! ones. Only the leader's commands come here; each gets an outcome of its own.
@@ -191,7 +192,9 @@ async fn outcome_of(
         written = written => match written {
             Ok(Ok(response)) => (Some(response.data), response.log_id.index),
             // Deleted from this log; it may stand in another one.
-            Ok(Err(ClientWriteError::ForwardToLeader(_) | ClientWriteError::ChangeMembershipError(_)))
+            Ok(Err(
+                ClientWriteError::ForwardToLeader(_) | ClientWriteError::ChangeMembershipError(_),
+            ))
             | Err(_) => (None, 0),
         },
         () = deposed => (None, 0),

@@ -99,8 +99,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`Failure::Refused`] where the state machine refused it. [`Failure::Unavailable`] where no leader
-    /// was found within 10 s, or at once where no majority has answered for 10 s; with
+    /// [`Failure::Refused`] where the state machine refused it. [`Failure::Unavailable`] where no
+    /// leader was found within 10 s, or at once where no majority has answered for 10 s; with
     /// [`Unavailable::Unknown`] the command may have been carried out, or may never be: it is not
     /// retried any more.
     pub async fn propose(&self, command: Command) -> Result<Answer, Failure> {
@@ -182,7 +182,9 @@ impl Cluster {
     pub fn status(&self) -> ClusterStatus {
         crate::status::gather(&self.replica)
     }
+}
 
+impl Cluster {
     /// Tells the other replicas what ails this one; an empty list when nothing does.
     pub fn report_health(&self, ailments: Vec<Ailment>) {
         self.replica.reports.set_ailments(ailments);
@@ -208,7 +210,8 @@ impl Cluster {
         self.replica.clock.clone()
     }
 
-    /// Seals a secret for a row; `context` is the row's key and is asked for again when it is opened.
+    /// Seals a secret for a row; `context` is the row's key and is asked for again when it is
+    /// opened.
     pub fn seal(&self, context: &str, secret: &[u8]) -> Vec<u8> {
         self.replica.sealing.seal(context, secret)
     }
@@ -242,7 +245,8 @@ impl Cluster {
         PeerService::new(&self.replica)
     }
 
-    /// Why this replica can't go on, once it can't: its log or its tables failed. It must be restarted.
+    /// Why this replica can't go on, once it can't: its log or its tables failed. It must be
+    /// restarted.
     pub async fn halted(&self) -> String {
         self.replica.halted().await
     }

@@ -12,8 +12,8 @@ use crate::machine::Tables;
 /// Blobs read at a time; commits wait for no more.
 const PAGE: usize = 500;
 
-/// Whether `learner` may vote beside `voters`: either one failure more is not tolerated with it, or no
-/// blob has fewer copies on voters than will then be written.
+/// Whether `learner` may vote beside `voters`: either one failure more is not tolerated with it, or
+/// no blob has fewer copies on voters than will then be written.
 pub(crate) async fn suffice_with(
     tables: &Tables,
     voters: usize,

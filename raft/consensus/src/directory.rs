@@ -94,7 +94,7 @@ impl PeerRules for Directory {
         tracing::warn!(
             replica = peer.replica_id,
             not_after_ms,
-            "the certificate of a member is out of its dates; it was let in because its key is listed"
+            "a member came with a certificate out of its dates; its key is listed, so it is let in"
         );
     }
 }

@@ -1,8 +1,9 @@
 //! Standing for election, with a poll first.
 //!
-//! The library's own elections are off: it has no pre-vote, and a replica that was cut off would stop
-//! everyone's writes when it comes back. A replica that hears from no leader first asks the others
-//! whether they would vote for it, which changes nothing, and stands only with a majority of yes.
+//! The library's own elections are off: it has no pre-vote, and a replica that was cut off would
+//! stop everyone's writes when it comes back. A replica that hears from no leader first asks the
+//! others whether they would vote for it, which changes nothing, and stands only with a majority of
+//! yes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -81,6 +82,15 @@ pub(crate) struct Elections {
 }
 
 impl Elections {
+    pub(crate) fn new(
+        (raft, peers): (Raft, Peers),
+        contact: Arc<Contact>,
+        own: u64,
+        tuning: Tuning,
+    ) -> Self {
+        Self { raft, peers, contact, own, tuning }
+    }
+
     /// Whether this replica would vote for a candidate whose log ends at `last`.
     pub(crate) fn would_vote(&self, last: Option<RaftLogId>) -> bool {
         let lease = Duration::from_millis(self.tuning.election_ms_max) + LEASE_MARGIN;
@@ -180,8 +190,8 @@ impl Elections {
         }
     }
 
-    /// Stands because the leader asked for it. The others keep faith with that leader for the time of
-    /// its lease, so it may take more than one try.
+    /// Stands because the leader asked for it. The others keep faith with that leader for the time
+    /// of its lease, so it may take more than one try.
     pub(crate) async fn stand_as_asked(&self) {
         let lease = Duration::from_millis(self.tuning.election_ms_max);
         let began = Instant::now();

@@ -48,7 +48,8 @@ pub(crate) async fn hand_over(replica: &Replica) {
     if replica.raft.metrics().borrow().state == ServerState::Leader {
         replica.raft.runtime_config().heartbeat(true);
     } else {
-        // A candidate has ended this leadership and is not elected yet: it needs this replica's vote.
+        // A candidate has ended this leadership and is not elected yet: it needs this replica's
+        // vote.
         succeeded(replica, own, SUCCESSOR_MAX).await;
     }
 }

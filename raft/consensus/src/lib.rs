@@ -1,8 +1,8 @@
 //! Consensus: one log that a majority keeps, and the tables every replica makes of it.
 //!
-//! [`start::start`] runs a replica over a data folder; what comes of it is a [`cluster::Cluster`], through
-//! which everyone above proposes commands and reads tables. Nothing of the consensus library, of the
-//! log engine or of the wire protocol shows in what this crate offers.
+//! [`start::start`] runs a replica over a data folder; what comes of it is a [`cluster::Cluster`],
+//! through which everyone above proposes commands and reads tables. Nothing of the consensus
+//! library, of the log engine or of the wire protocol shows in what this crate offers.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

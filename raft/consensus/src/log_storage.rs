@@ -36,8 +36,8 @@ impl LogStorage {
         self.store.size_bytes_since(index)
     }
 
-    /// The first index that the log has, or would have. A log begins with 0, and in the library's own
-    /// tests with 1.
+    /// The first index that the log has, or would have. A log begins with 0, and in the library's
+    /// own tests with 1.
     fn first(&self) -> Result<u64, StorageError> {
         match self.store.purged() {
             Some(purged) => Ok(purged.index + 1),

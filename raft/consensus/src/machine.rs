@@ -85,8 +85,9 @@ impl Tables {
         read.inspect_err(|damage| self.distrust(damage)).map_err(Failure::from)
     }
 
-    /// Notes a damaged row that a reader has found. The replica goes on: what else it has may be right,
-    /// and where every replica stumbles over the same row, stopping them all would mend nothing.
+    /// Notes a damaged row that a reader has found. The replica goes on: what else it has may be
+    /// right, and where every replica stumbles over the same row, stopping them all would mend
+    /// nothing.
     fn distrust(&self, damage: &Damage) {
         tracing::error!(%damage, "a row does not read; the next start makes the tables anew");
         self.distrusted.send_replace(Some(damage.to_string()));

@@ -1,7 +1,7 @@
 //! Newcomers become learners and then voters, those who were removed leave: done by the leader.
 //!
-//! The membership rows say who belongs to the cluster. The leader brings Raft's own membership in line
-//! with them, one step at a time.
+//! The membership rows say who belongs to the cluster. The leader brings Raft's own membership in
+//! line with them, one step at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -158,81 +158,39 @@ mod tests {
 
     #[test]
     fn the_membership_goes_towards_the_rows_one_step_at_a_time() {
-        struct Case {
-            name: &'static str,
-            members: &'static [u64],
-            leaving: &'static [u64],
-            metrics: Metrics,
-            step: Option<Step>,
-        }
-        let cases = [
-            Case {
-                name: "all well",
-                members: &[1, 2],
-                leaving: &[],
-                metrics: metrics(&[&[1, 2]], &[], &[]),
-                step: None,
-            },
-            Case {
-                name: "no rows yet",
-                members: &[],
-                leaving: &[],
-                metrics: metrics(&[&[1]], &[], &[]),
-                step: None,
-            },
-            Case {
-                name: "a newcomer learns",
-                members: &[1, 2],
-                leaving: &[],
-                metrics: metrics(&[&[1]], &[], &[]),
-                step: Some(Step::Learn(2)),
-            },
-            Case {
-                name: "a learner far behind waits",
-                members: &[1, 2],
-                leaving: &[],
-                metrics: metrics(&[&[1]], &[2], &[(2, 900)]),
-                step: None,
-            },
-            Case {
-                name: "a learner that was never heard waits",
-                members: &[1, 2],
-                leaving: &[],
-                metrics: metrics(&[&[1]], &[2], &[]),
-                step: None,
-            },
-            Case {
-                name: "a learner close behind votes",
-                members: &[1, 2],
-                leaving: &[],
-                metrics: metrics(&[&[1]], &[2], &[(2, 901)]),
-                step: Some(Step::Vote(2)),
-            },
-            Case {
-                name: "one that is being removed does not get its vote back",
-                members: &[1, 2],
-                leaving: &[2],
-                metrics: metrics(&[&[1]], &[2], &[(2, 1000)]),
-                step: None,
-            },
-            Case {
-                name: "one that was removed leaves first",
-                members: &[1, 3],
-                leaving: &[],
-                metrics: metrics(&[&[1, 2]], &[], &[]),
-                step: Some(Step::Leave(2)),
-            },
-            Case {
-                name: "a change under way is finished first",
-                members: &[1, 2, 3],
-                leaving: &[],
-                metrics: metrics(&[&[1], &[1, 2]], &[], &[]),
-                step: Some(Step::Settle([1, 2].into())),
-            },
-        ];
-        for Case { name, members, leaving, metrics, step } in cases {
+        let step = |members: &[u64], leaving: &[u64], metrics: &Metrics| {
             let [members, leaving] = [members, leaving].map(|ids| ids.iter().copied().collect());
-            assert_eq!(next_step(1, &members, &leaving, &metrics), step, "{name}");
-        }
+            next_step(1, &members, &leaving, metrics)
+        };
+        let now = metrics(&[&[1, 2]], &[], &[]);
+        assert_eq!(step(&[1, 2], &[], &now), None, "all well");
+        let now = metrics(&[&[1]], &[], &[]);
+        assert_eq!(step(&[], &[], &now), None, "no rows yet");
+        let now = metrics(&[&[1]], &[], &[]);
+        assert_eq!(step(&[1, 2], &[], &now), Some(Step::Learn(2)), "a newcomer learns");
+        let now = metrics(&[&[1]], &[2], &[(2, 900)]);
+        assert_eq!(step(&[1, 2], &[], &now), None, "a learner far behind waits");
+        let now = metrics(&[&[1]], &[2], &[]);
+        assert_eq!(step(&[1, 2], &[], &now), None, "a learner that was never heard waits");
+        let now = metrics(&[&[1]], &[2], &[(2, 901)]);
+        assert_eq!(step(&[1, 2], &[], &now), Some(Step::Vote(2)), "a learner close behind votes");
+        let now = metrics(&[&[1]], &[2], &[(2, 1000)]);
+        assert_eq!(
+            step(&[1, 2], &[2], &now),
+            None,
+            "one that is being removed does not get its vote back"
+        );
+        let now = metrics(&[&[1, 2]], &[], &[]);
+        assert_eq!(
+            step(&[1, 3], &[], &now),
+            Some(Step::Leave(2)),
+            "one that was removed leaves first"
+        );
+        let now = metrics(&[&[1], &[1, 2]], &[], &[]);
+        assert_eq!(
+            step(&[1, 2, 3], &[], &now),
+            Some(Step::Settle([1, 2].into())),
+            "a change under way is finished first"
+        );
     }
 }

@@ -134,7 +134,7 @@ impl RaftNetwork<Types> for Client {
             arrived = arrival => match arrived {
                 Ok(vote) => Ok(SnapshotResponse { vote }),
                 Err(error) => {
-                    tracing::warn!(target_replica = self.target, %error, "a snapshot did not arrive");
+                    tracing::warn!(to = self.target, %error, "a snapshot did not arrive");
                     Err(StreamingError::Unreachable(Unreachable::new(&AnyError::error(error))))
                 }
             },

@@ -1,7 +1,7 @@
 //! Connections to the other replicas, opened when first used.
 //!
-//! Heartbeats, appends and small calls have a connection of their own, so that neither a snapshot on
-//! its way nor commands that wait ever delay them.
+//! Heartbeats, appends and small calls have a connection of their own, so that neither a snapshot
+//! on its way nor commands that wait ever delay them.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,8 +1,9 @@
-//! Commands of this replica on their way to the leader, each under a number of the replica's session.
+//! Commands of this replica on their way to the leader, each under a number of the replica's
+//! session.
 //!
-//! A command whose answer did not come is unknown, not failed: it is sent again under its number, to
-//! whoever leads then, until the wait is over. The state machine keeps outcomes of open numbers only
-//! and refuses what lies below the lowest, so a late duplicate does nothing, ever.
+//! A command whose answer did not come is unknown, not failed: it is sent again under its number,
+//! to whoever leads then, until the wait is over. The state machine keeps outcomes of open numbers
+//! only and refuses what lies below the lowest, so a late duplicate does nothing, ever.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,7 +139,9 @@ impl Proposals {
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.open.first().copied().unwrap_or(numbers.last + 1)
     }
+}
 
+impl Proposals {
     /// Sends `proposal` until there is an outcome or the wait is over.
     async fn carry(&self, mut proposal: Proposal, began: Instant) -> Result<Outcome, Failure> {
         let mut may_be_taken = false;

@@ -1,8 +1,8 @@
 //! Whether a majority answers, and how long to wait for one.
 //!
-//! A leader without a majority stays leader and its writes hang, so neither says that the cluster is
-//! gone. What says it is the time since a majority last confirmed anything to this replica: a read
-//! round, a write, or the probe that asks for a round where nothing else does.
+//! A leader without a majority stays leader and its writes hang, so neither says that the cluster
+//! is gone. What says it is the time since a majority last confirmed anything to this replica: a
+//! read round, a write, or the probe that asks for a round where nothing else does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,8 +54,8 @@ impl Quorum {
         Err(u64::try_from(silent.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Until when a call that `began` then may wait, as things stand: for its whole wait, but not longer
-    /// than a lost majority is waited for, and always long enough for one try.
+    /// Until when a call that `began` then may wait, as things stand: for its whole wait, but not
+    /// longer than a lost majority is waited for, and always long enough for one try.
     pub(crate) fn until(&self, began: Instant) -> Instant {
         let answered = Duration::from_millis(self.answered_ms.load(Ordering::Relaxed));
         let lost = self.started + answered + self.wait;

@@ -1,4 +1,5 @@
-//! What the consensus library is told about our types. None of this reaches a disk, a wire or a caller.
+//! What the consensus library is told about our types. None of this reaches a disk, a wire or a
+//! caller.
 
 use std::fmt;
 

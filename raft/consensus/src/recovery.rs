@@ -1,8 +1,9 @@
-//! Opening the tables, or making them anew from the newest snapshot file where they can't be believed.
+//! Opening the tables, or making them anew from the newest snapshot file where they can't be
+//! believed.
 //!
-//! The durable state of a replica is its newest snapshot file and its log. The tables are a cache of
-//! both that survives a killed process, not a power cut; what they lack of the log is applied again
-//! once Raft starts.
+//! The durable state of a replica is its newest snapshot file and its log. The tables are a cache
+//! of both that survives a killed process, not a power cut; what they lack of the log is applied
+//! again once Raft starts.
 
 use std::fs;
 use std::io;
@@ -99,7 +100,7 @@ impl Sources<'_> {
         let reached =
             applied.map_or_else(|| "nothing".to_owned(), |id| format!("entry {}", id.index));
         Err(format!(
-            "the log begins after entry {}, but the tables and the snapshot files hold {reached}: \
+            "the log begins after entry {}, but tables and snapshot files hold {reached}: \
              this replica can't catch up under its id. Check the disk, then rejoin the cluster with \
              this data folder; the replica keeps its blobs",
             purged.index
@@ -114,7 +115,8 @@ impl Sources<'_> {
             match stored.file.load_into(&store) {
                 Ok(_) => return Ok(store),
                 Err(error) => {
-                    tracing::error!(file = %stored.file.path().display(), %error, "a snapshot does not load");
+                    let file = stored.file.path().display();
+                    tracing::error!(%file, %error, "a snapshot does not load");
                     store.clear()?;
                 }
             }

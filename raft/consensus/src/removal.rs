@@ -1,7 +1,7 @@
 //! Removing a member: its vote first, then its key.
 //!
-//! Whoever is asked has the leader take the vote, and then proposes that the key be struck. In between
-//! the leader must not give the vote back, as it does to every learner that keeps up.
+//! Whoever is asked has the leader take the vote, and then proposes that the key be struck. In
+//! between the leader must not give the vote back, as it does to every learner that keeps up.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -157,7 +157,9 @@ impl Replica {
             started_wall_ms: self.started_wall_ms,
         }
     }
+}
 
+impl Replica {
     /// When this replica's certificate runs out.
     pub(crate) fn certificate_expires_wall_ms(&self) -> u64 {
         self.certificate_expiry.load(Ordering::Relaxed)

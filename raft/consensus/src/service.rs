@@ -37,7 +37,8 @@ pub type PeerBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync
 /// Takes the calls that peers make over HTTP/2.
 ///
 /// The connection's [`PeerIdentity`] must lie in the extensions of each request as
-/// `Option<PeerIdentity>`: `None` for a client without a certificate, which may join and nothing else.
+/// `Option<PeerIdentity>`: `None` for a client without a certificate, which may join and nothing
+/// else.
 #[derive(Clone)]
 pub struct PeerService {
     server: PeerServer<Calls>,

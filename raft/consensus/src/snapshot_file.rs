@@ -100,8 +100,8 @@ pub(crate) fn check(from: &mut impl Read) -> Result<(), SnapshotError> {
 
 /// Replaces all tables of `store` by those of the file.
 ///
-/// The tables are marked as being replaced until the last row is there: a load that was cut short is
-/// found at the next start.
+/// The tables are marked as being replaced until the last row is there: a load that was cut short
+/// is found at the next start.
 pub(crate) fn load(from: &mut impl Read, store: &Store) -> Result<SnapshotMeta, SnapshotError> {
     tables::begin_loading(store)?;
     store.clear()?;

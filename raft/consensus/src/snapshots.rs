@@ -1,9 +1,10 @@
 //! Snapshot files: the whole state at one index, the base of what the log then adds.
 //!
-//! A file is written from a read snapshot of the tables while entries go on being applied, synced, and
-//! only then given its final name; Raft hears of it after that. The last two are kept, and the log is
-//! let go only up to the older of them: a follower that was given it finds all that comes after in
-//! the log, and should the newest not read, the one before it and the log make the same tables.
+//! A file is written from a read snapshot of the tables while entries go on being applied, synced,
+//! and only then given its final name; Raft hears of it after that. The last two are kept, and the
+//! log is let go only up to the older of them: a follower that was given it finds all that comes
+//! after in the log, and should the newest not read, the one before it and the log make the same
+//! tables.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

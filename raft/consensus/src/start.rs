@@ -18,9 +18,11 @@ pub struct Tuning {
     pub election_ms_min: u64,
     /// … to here asks whether it should stand for election; a leader's lease is as long.
     pub election_ms_max: u64,
-    /// For so long a call waits for a leader, and for so long without a majority it is not yet lost.
+    /// For so long a call waits for a leader, and for so long without a majority it is not yet
+    /// lost.
     pub leader_wait_ms: u64,
-    /// The log may grow by as many bytes before a snapshot is written (or by half of the last snapshot).
+    /// The log may grow by as many bytes before a snapshot is written (or by half of the last
+    /// snapshot).
     pub snapshot_log_bytes_min: u64,
     /// A snapshot that makes no progress for so long is given up.
     pub snapshot_idle_ms: u64,
@@ -85,7 +87,8 @@ pub enum StartError {
 
 /// Starts the replica of `options.folder`.
 ///
-/// It takes part in the cluster as soon as its [`crate::service::PeerService`] is reachable for peers.
+/// It takes part in the cluster as soon as its [`crate::service::PeerService`] is reachable for
+/// peers.
 pub async fn start(options: StartOptions) -> Result<Cluster, StartError> {
     let runtime = options.runtime.clone();
     let started = runtime.spawn(crate::assembly::assemble(options)).await;

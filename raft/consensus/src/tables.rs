@@ -1,8 +1,8 @@
 //! The tables of this replica: what readers see, and what one applied group writes.
 //!
-//! A [`Group`] collects the rows of all entries that are applied together, on top of what is stored, and
-//! is committed as one batch with the position it leads to. A [`View`] shows the tables between two
-//! such batches, so a reader sees whole groups only.
+//! A [`Group`] collects the rows of all entries that are applied together, on top of what is
+//! stored, and is committed as one batch with the position it leads to. A [`View`] shows the tables
+//! between two such batches, so a reader sees whole groups only.
 
 use std::collections::BTreeMap;
 

@@ -146,7 +146,9 @@ impl BlobStore {
         let locked = self.lock(digest).await;
         self.put_locked(&locked, bytes).await
     }
+}
 
+impl BlobStore {
     /// As [`BlobStore::put`], for a caller that holds the digest's lock already.
     pub async fn put_locked(
         self: &Arc<Self>,

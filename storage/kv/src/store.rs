@@ -154,7 +154,9 @@ impl Store {
         let reader = Reader { tables: tables.as_ref().ok_or(KvError::Closed)? };
         work(&reader)
     }
+}
 
+impl Store {
     /// Writes `batch` as a whole or not at all.
     ///
     /// # Errors

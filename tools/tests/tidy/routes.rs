@@ -54,7 +54,8 @@ pub(crate) fn differences(routes: &[String], document: &str) -> Vec<String> {
 
 #[test]
 fn a_route_that_is_not_described_is_caught() {
-    let source = "/// Paths.\npub const ROUTES: &[(&str, &str)] = &[\n    (\"GET, HEAD\", \"/v2/\"),\n    \
+    let source = "/// Paths.\npub const ROUTES: &[(&str, &str)] = &[\n    \
+                  (\"GET, HEAD\", \"/v2/\"),\n    \
                   (\"PUT\", \"/v2/{name}/x\"),\n];\n";
     let routes = exported([source].into_iter());
     assert_eq!(routes, ["GET /v2/", "HEAD /v2/", "PUT /v2/{name}/x"]);

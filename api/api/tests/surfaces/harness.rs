@@ -216,7 +216,12 @@ impl Registry {
     }
 
     /// Pushes a manifest and returns its digest.
-    pub(crate) async fn push_manifest(&self, repository: &str, reference: &str, body: &Value) -> Digest {
+    pub(crate) async fn push_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        body: &Value,
+    ) -> Digest {
         let bytes = body.to_string();
         let answer = self
             .ask("PUT", &format!("/v2/{repository}/manifests/{reference}"))
@@ -240,7 +245,12 @@ impl Registry {
 }
 
 /// An image manifest.
-pub(crate) fn image(config: &Digest, config_size: usize, layer: &Digest, layer_size: usize) -> Value {
+pub(crate) fn image(
+    config: &Digest,
+    config_size: usize,
+    layer: &Digest,
+    layer_size: usize,
+) -> Value {
     serde_json::json!({
         "schemaVersion": 2,
         "mediaType": OCI_IMAGE,

@@ -167,7 +167,9 @@ impl Town {
             _parent: parent,
         });
     }
+}
 
+impl Town {
     pub(super) async fn start(&mut self, number: usize) {
         let member = &mut self.replicas[number];
         let options = StartOptions {

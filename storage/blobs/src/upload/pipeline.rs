@@ -136,7 +136,9 @@ impl Pipeline {
         }
         Ok(())
     }
+}
 
+impl Pipeline {
     /// Starts to write and to hash what was gathered, side by side.
     fn hand_over(&mut self) {
         let pieces = std::mem::take(&mut self.gathered);

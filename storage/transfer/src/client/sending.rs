@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use tokio::time::Instant;
 
 use crate::body::BoxBody;
@@ -22,8 +22,10 @@ struct State {
     /// When the peer's turn began; `None` while the source is waited for.
     peers_turn_since: Option<Instant>,
     source_failure: Option<String>,
-    over: bool,
     waker: Option<Waker>,
+    /// What is left to send. It stands here so that it goes with the request: a connection whose peer
+    /// takes nothing asks its body for nothing, and would keep what waits in it.
+    body: Option<BoxBody>,
 }
 
 impl Default for Watch {
@@ -31,8 +33,8 @@ impl Default for Watch {
         let state = State {
             peers_turn_since: Some(Instant::now()),
             source_failure: None,
-            over: false,
             waker: None,
+            body: None,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -60,7 +62,12 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut state = locked(&self.state);
-        state.over = true;
+        // An end that nobody has asked for yet is an end all the same.
+        let ended = state.body.as_mut().is_some_and(|body| {
+            let mut now = Context::from_waker(Waker::noop());
+            matches!(Pin::new(body).poll_frame(&mut now), Poll::Ready(None))
+        });
+        state.body = ended.then(|| Empty::new().map_err(|never| match never {}).boxed_unsync());
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -69,13 +76,13 @@ impl Drop for Watch {
 
 /// A body whose progress a [`Watch`] sees.
 pub(super) struct Sending {
-    inner: BoxBody,
     state: Arc<Mutex<State>>,
 }
 
 impl Sending {
     pub(super) fn watched(inner: BoxBody, watch: &Watch) -> BoxBody {
-        Self { inner, state: Arc::clone(&watch.state) }.boxed_unsync()
+        locked(&watch.state).body = Some(inner);
+        Self { state: Arc::clone(&watch.state) }.boxed_unsync()
     }
 }
 
@@ -84,14 +91,14 @@ impl Body for Sending {
     type Error = io::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
         let mut state = locked(&self.state);
-        if state.over && !matches!(polled, Poll::Ready(None)) {
+        let Some(body) = &mut state.body else {
             return Poll::Ready(Some(Err(io::Error::other("the request is over"))));
-        }
+        };
+        let polled = Pin::new(body).poll_frame(cx);
         match &polled {
             Poll::Pending => {
                 state.peers_turn_since = None;
@@ -108,11 +115,11 @@ impl Body for Sending {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        locked(&self.state).body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        locked(&self.state).body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 

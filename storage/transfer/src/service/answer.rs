@@ -177,10 +177,7 @@ mod tests {
         let as_sent =
             r#"{"done":{"applied_index":42,"generation":3,"incarnation":"i","replica_id":"r"}}"#;
         let cases: [(Result<serde_json::Value, TransferFailure>, &str); 4] = [
-            (
-                Ok(serde_json::to_value(receipt).unwrap()),
-                as_sent,
-            ),
+            (Ok(serde_json::to_value(receipt).unwrap()), as_sent),
             (Ok(serde_json::Value::Null), r#"{"done":null}"#),
             (
                 Err(TransferFailure::OffsetMismatch { offset: 5 }),
