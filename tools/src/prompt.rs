@@ -72,6 +72,7 @@ pub fn password_file(path: &Path) -> Result<Zeroizing<String>, Stop> {
     Ok(Zeroizing::new(first.to_owned()))
 }
 
+#[allow(clippy::needless_pass_by_value)] // As `map_err` hands it over.
 fn unreadable(error: std::io::Error) -> Stop {
     Stop::failed(format!("the terminal cannot be read: {error}"))
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// the connection was made.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A connection without a request for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(120);
+const IDLE_MAX: Duration = Duration::from_mins(2);
 /// Looked at again after this long at the latest.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 

@@ -84,8 +84,7 @@ pub async fn serve(shared: Arc<Shared>, stream: BoxStream, from: std::net::Socke
     if is_closing {
         connection.as_mut().graceful_shutdown();
     }
-    loop {
-        let Some(left) = activity.time_left() else { break };
+    while let Some(left) = activity.time_left() {
         tokio::select! {
             ended = &mut connection => {
                 log_end(ended);

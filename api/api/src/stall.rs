@@ -13,7 +13,7 @@ use wire::stream::BoxStream;
 use crate::activity::Activity;
 
 /// A write that waits longer fails.
-const STALL_MAX: Duration = Duration::from_secs(60);
+const STALL_MAX: Duration = Duration::from_mins(1);
 
 /// A connection's bytes.
 pub struct WatchedStream {

@@ -31,7 +31,9 @@ impl Realm<'_> {
             quoted(self.service)
         );
         if let Some(scope) = scope {
-            text.push_str(&format!(",scope=\"{}\"", quoted(scope)));
+            text.push_str(",scope=\"");
+            text.push_str(&quoted(scope));
+            text.push('"');
         }
         match complaint {
             Complaint::Missing => {}

@@ -107,7 +107,7 @@ mod tests {
             ("bearer  abc ".to_owned(), "bearer abc"),
             ("Bearer ".to_owned(), "malformed"),
             ("Digest x".to_owned(), "malformed"),
-            ("".to_owned(), "malformed"),
+            (String::new(), "malformed"),
         ];
         for (header, expected) in cases {
             assert_eq!(read(&header), expected, "{header:?}");

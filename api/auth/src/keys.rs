@@ -31,7 +31,7 @@ impl Keys {
     /// The public key with that id; `None` where it is not, or no longer, one of the cluster's.
     pub async fn public(&self, id: &str) -> Result<Option<PublicKey>, Failure> {
         let row = self.row().await?;
-        Ok((row.id == id).then(|| PublicKey { id: row.id, bytes: row.public_key }))
+        Ok((row.id == id).then_some(PublicKey { id: row.id, bytes: row.public_key }))
     }
 
     /// Signs `claims` with the present key.

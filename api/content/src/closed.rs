@@ -10,7 +10,7 @@ use crate::content::{Committed, UploadMeta};
 use crate::upload_id::UploadId;
 
 /// How long a close can be repeated.
-const KEPT_FOR: Duration = Duration::from_secs(600);
+const KEPT_FOR: Duration = Duration::from_mins(10);
 
 /// How many are kept at most; the oldest go first.
 const KEPT_MAX: usize = 20_000;

@@ -53,7 +53,7 @@ impl Default for Limits {
         Self {
             uploads_max: 20_000,
             uploads_per_account_max: 1_000,
-            upload_idle_max: Duration::from_secs(24 * 3600),
+            upload_idle_max: Duration::from_hours(24),
             supersede_after: Duration::from_secs(5),
             laggard_stall_max: Duration::from_secs(2),
             needed_stall_max: Duration::from_secs(15),

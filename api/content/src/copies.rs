@@ -43,7 +43,7 @@ impl Content {
         apart(async move {
             content.check_room()?;
             let field = content.field().await?;
-            let chosen = content.chosen(&field, &digest.to_bytes())?;
+            let chosen = Content::chosen(&field, &digest.to_bytes())?;
             let size = bytes.len() as u64;
             let mut coming = Coming::default();
             for replica in chosen {

@@ -33,6 +33,9 @@ const WORK_MAX: usize = 10_000;
 /// Between two passes, at least.
 const PASS_EVERY: Duration = Duration::from_secs(20);
 
+/// After the first pass of a life, which sees only what was known before; doubled after each.
+const PASS_AT_FIRST: Duration = Duration::from_secs(2);
+
 /// A pass is followed by so many times its own length of rest.
 const REST_FACTOR: u32 = 100;
 
@@ -50,12 +53,14 @@ struct Work {
 impl Content {
     /// Heals until it is dropped.
     pub async fn heal(&self) {
+        let mut least = PASS_AT_FIRST;
         loop {
             let began = Instant::now();
             if let Err(error) = self.heal_once().await {
                 tracing::debug!(%error, "healing goes on later");
             }
-            let rest = PASS_EVERY.max(began.elapsed().saturating_mul(REST_FACTOR));
+            let rest = least.max(began.elapsed().saturating_mul(REST_FACTOR));
+            least = PASS_EVERY.min(least * 2);
             let until = Instant::now() + rest;
             loop {
                 tokio::select! {

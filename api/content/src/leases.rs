@@ -17,7 +17,7 @@ use crate::failure::ContentFailure;
 
 /// Between two looks at the leases. A lease is renewed when a quarter of it is gone, and lasts an
 /// hour at least, so that none ends between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_mins(5);
 
 /// Digests in one command, some 36 KiB.
 const DIGESTS_MAX: usize = 1_000;

@@ -16,7 +16,7 @@ use crate::failure::ContentFailure;
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// A replica that was silent for longer counts as missing its copies.
-const GONE_AFTER: Duration = Duration::from_secs(30 * 60);
+const GONE_AFTER: Duration = Duration::from_mins(30);
 
 /// The members as this replica sees them now.
 #[derive(Clone, Debug)]

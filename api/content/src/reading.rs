@@ -64,11 +64,6 @@ impl Content {
         }
         Ok(whole.freeze())
     }
-
-    /// Whether the bytes are on this replica's own disk.
-    pub async fn is_local(&self, digest: &Digest) -> bool {
-        self.shared.store.size_of(digest).is_ok_and(|size| size.is_some())
-    }
 }
 
 impl Content {

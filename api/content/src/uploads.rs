@@ -86,7 +86,7 @@ impl Content {
         self.check_bounds(account)?;
         let field = self.field().await?;
         let random: [u8; 12] = rand::random();
-        let chosen = self.chosen(&field, &random)?;
+        let chosen = Self::chosen(&field, &random)?;
         let Some(own) = field.own_number() else {
             return Err(ContentFailure::Busy { what: "joining the cluster" });
         };
@@ -121,11 +121,7 @@ impl Content {
     }
 
     /// The other holders for what `seed` names, or why there are too few.
-    pub(crate) fn chosen(
-        &self,
-        field: &Field,
-        seed: &[u8],
-    ) -> Result<Vec<ReplicaId>, ContentFailure> {
+    pub(crate) fn chosen(field: &Field, seed: &[u8]) -> Result<Vec<ReplicaId>, ContentFailure> {
         let mut chosen = field.others(seed);
         let needed = field.needed_from_others();
         if chosen.len() < needed {

@@ -36,9 +36,9 @@ impl Default for Limits {
             form_bytes_max: 64 * 1024,
             request_line_bytes_max: 16 * 1024,
             headers_bytes_max: 32 * 1024,
-            body_idle_max: Duration::from_secs(60),
-            stale_reads_max: Duration::from_secs(3600),
-            token_life: Duration::from_secs(300),
+            body_idle_max: Duration::from_mins(1),
+            stale_reads_max: Duration::from_hours(1),
+            token_life: Duration::from_mins(5),
         }
     }
 }

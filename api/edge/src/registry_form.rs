@@ -23,19 +23,16 @@ pub fn respond(problem: &Problem, request: &RequestId, is_head: bool) -> Respons
     form::log(problem, request);
     let form = form_of(problem);
     let message = form::message(problem);
-    let errors = match problem {
-        Problem::Refused(Refusal::ManifestBlobsUnknown { digests }) => {
-            let each = digests.iter().map(|digest| ErrorItem {
-                code: form.code,
-                message: format!("the manifest names {digest}, which is not here; push it first"),
-                detail: Some(json!({ "digest": digest })),
-            });
-            each.collect()
-        }
-        _ => {
-            let detail = detail(problem, form, request);
-            vec![ErrorItem { code: form.code, message, detail }]
-        }
+    let errors = if let Problem::Refused(Refusal::ManifestBlobsUnknown { digests }) = problem {
+        let each = digests.iter().map(|digest| ErrorItem {
+            code: form.code,
+            message: format!("the manifest names {digest}, which is not here; push it first"),
+            detail: Some(json!({ "digest": digest })),
+        });
+        each.collect()
+    } else {
+        let detail = detail(problem, form, request);
+        vec![ErrorItem { code: form.code, message, detail }]
     };
     let mut response = form::response(problem, form.status, errors);
     if is_head {

@@ -60,9 +60,12 @@ pub async fn observe(
     let status = response.status();
     let surface = Surface::of(&path);
     context.traffic.answered(surface, &method, status, took);
-    span.in_scope(|| match surface {
-        Surface::Health => tracing::event!(Level::DEBUG, status = status.as_u16(), took_ms),
-        _ => tracing::event!(Level::INFO, status = status.as_u16(), took_ms),
+    span.in_scope(|| {
+        if surface == Surface::Health {
+            tracing::event!(Level::DEBUG, status = status.as_u16(), took_ms);
+        } else {
+            tracing::event!(Level::INFO, status = status.as_u16(), took_ms);
+        }
     });
     answer::set(response.headers_mut(), X_REQUEST_ID, &id.0);
     response.map(|body| Body::new(CountedBody::new(body, context)))

@@ -42,7 +42,7 @@ impl Limits {
 }
 
 /// Refuses a value out of its bounds, both included, by the name of its key.
-pub(crate) fn within<N: PartialOrd + std::fmt::Display>(
+pub(crate) fn within<N: Copy + PartialOrd + std::fmt::Display>(
     key: &str,
     value: N,
     min: N,

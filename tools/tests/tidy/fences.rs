@@ -70,7 +70,7 @@ pub(crate) fn fenced_dependencies(krate: &Crate) -> Vec<String> {
     let at_home = |home: &&str| home.starts_with(&folder) || folder.starts_with(*home);
     let fenced =
         FENCES.iter().filter(|fence| krate.dependencies.iter().any(|name| name == fence.krate));
-    let astray = fenced.filter(|fence| !fence.homes.iter().any(|home| at_home(&home)));
+    let astray = fenced.filter(|fence| !fence.homes.iter().any(at_home));
     astray
         .map(|fence| {
             format!("{folder}Cargo.toml: {} belongs in {}", fence.krate, fence.homes.join(", "))

@@ -140,7 +140,7 @@ async fn a_refused_body_does_not_break_the_pipe_before_the_reason_is_read() {
                 content-length: 900000\r\nconnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     for _ in 0..9 {
-        stream.write_all(&[0; 100_000]).await.unwrap();
+        stream.write_all(&vec![0; 100_000]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut answer = String::new();

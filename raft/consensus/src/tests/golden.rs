@@ -1,5 +1,7 @@
 //! What is kept and sent, byte for byte: a change here is a change of format.
 
+#![allow(clippy::unnecessary_wraps)] // Fields of messages are optional on the wire.
+
 use bytes::Bytes;
 use prost::Message;
 
