@@ -74,7 +74,8 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`], and [`ContentFailure::NoRoom`] or
+    /// [`ContentFailure::TooManyUploads`], [`ContentFailure::Busy`],
+    /// and [`ContentFailure::NoRoom`] or
     /// [`ContentFailure::TooFewHolders`] where no write quorum could take the bytes now.
     pub async fn open_upload(
         &self,

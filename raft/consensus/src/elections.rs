@@ -104,7 +104,9 @@ impl Elections {
         let own_last = self.raft.data_metrics().borrow().last_log;
         !leads_well && !hears_one && last >= own_last
     }
+}
 
+impl Elections {
     /// Runs until the replica stops.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut patience = self.patience();

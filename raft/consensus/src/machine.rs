@@ -195,6 +195,9 @@ fn members_of(membership: &RaftMembership) -> (Vec<ReplicaId>, Vec<ReplicaId>) {
     (voters, learners)
 }
 
+/// What work on the tables comes to.
+type Worked<T> = Result<T, MachineError>;
+
 /// The library's view of the tables and the snapshot files.
 pub(crate) struct Machine {
     tables: Arc<Tables>,
@@ -214,7 +217,7 @@ impl Machine {
     /// Runs `work` where it may block, and ends the state machine where it fails.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Tables, &mut StoredMembership) -> Result<T, MachineError> + Send + 'static,
+        work: impl Send + 'static + FnOnce(&Tables, &mut StoredMembership) -> Worked<T>,
     ) -> Result<T, StorageError> {
         let (tables, membership) = (self.tables.clone(), self.membership.clone());
         let done = tokio::task::spawn_blocking(move || {

@@ -101,8 +101,8 @@ impl Sources<'_> {
             applied.map_or_else(|| "nothing".to_owned(), |id| format!("entry {}", id.index));
         Err(format!(
             "the log begins after entry {}, but tables and snapshot files hold {reached}: \
-             this replica can't catch up under its id. Check the disk, then rejoin the cluster with \
-             this data folder; the replica keeps its blobs",
+             this replica can't catch up under its id. Check the disk, then rejoin the cluster \
+             with this data folder; the replica keeps its blobs",
             purged.index
         ))
     }

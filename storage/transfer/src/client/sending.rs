@@ -23,8 +23,8 @@ struct State {
     peers_turn_since: Option<Instant>,
     source_failure: Option<String>,
     waker: Option<Waker>,
-    /// What is left to send. It stands here so that it goes with the request: a connection whose peer
-    /// takes nothing asks its body for nothing, and would keep what waits in it.
+    /// What is left to send. It stands here so that it goes with the request: a connection whose
+    /// peer takes nothing asks its body for nothing, and would keep what waits in it.
     body: Option<BoxBody>,
 }
 
