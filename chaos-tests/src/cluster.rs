@@ -21,6 +21,8 @@ use crate::registry::{Credentials, Registry};
 pub const ADMIN: &str = "admin";
 /// A cluster that is not ready by then will not be.
 const READY_S_MAX: u64 = 60;
+/// A replica that is not well is known as such by all others within this.
+const UNHEALTHY_S_MAX: u64 = 10;
 /// How often a condition is looked at while it is awaited.
 const POLL_MS: u64 = 50;
 const START_ATTEMPTS_MAX: u32 = 3;
@@ -197,6 +199,20 @@ impl Cluster {
     /// Starts the replica at `place` again.
     pub fn restart(&mut self, place: usize) -> Result<()> {
         self.replicas[place].start()
+    }
+
+    /// Waits until the replica at `seen_from` says that the one at `place` is not well: within the
+    /// ten seconds that are promised.
+    pub async fn wait_unhealthy(&self, seen_from: usize, place: usize) -> Result<()> {
+        let until = Instant::now() + Duration::from_secs(UNHEALTHY_S_MAX);
+        while Instant::now() < until {
+            let status = self.status(seen_from).await?;
+            if status["replica_health"][&self.replicas[place].id] != "OK" {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+        bail!("replica {place} still counts as well after {UNHEALTHY_S_MAX} s")
     }
 
     /// Waits until every running replica answers `/_ping` with 200.

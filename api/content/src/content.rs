@@ -42,8 +42,6 @@ pub struct Limits {
     pub copies_max: Duration,
     /// When a second holder is asked for the bytes because the first did not answer.
     pub hedge_after: Duration,
-    /// With fewer free bytes on its disk this replica takes no new content.
-    pub free_min_bytes: u64,
     /// Copies pulled at once by healing.
     pub healing_pulls_max: usize,
 }
@@ -59,7 +57,6 @@ impl Default for Limits {
             needed_stall_max: Duration::from_secs(15),
             copies_max: Duration::from_secs(10),
             hedge_after: Duration::from_millis(200),
-            free_min_bytes: 0,
             healing_pulls_max: 2,
         }
     }

@@ -41,7 +41,6 @@ impl Content {
     ) -> Result<Vec<Receipt>, ContentFailure> {
         let (content, digest) = (self.clone(), digest.clone());
         apart(async move {
-            content.check_room()?;
             let field = content.field().await?;
             let chosen = Content::chosen(&field, &digest.to_bytes())?;
             let size = bytes.len() as u64;
@@ -54,16 +53,25 @@ impl Content {
                     client.blob_put(&to, &digest, size, whole(bytes)).await
                 });
             }
-            let locked = content.shared.store.lock(&digest).await;
-            let put = content.shared.store.put_locked(&locked, bytes).await;
-            let own = content.own_receipt();
-            drop(locked);
-            put.map_err(|error| failure("keeping a manifest", error))?;
-            let mut sealed = Sealed { digest: digest.clone(), size, receipts: vec![own] };
+            let own = match content.keep_here(&digest, bytes).await {
+                Ok(own) => Some(own),
+                // The others were chosen so that they are enough.
+                Err(ContentFailure::NoRoom) if !field.own_counts() => None,
+                Err(failure) => return Err(failure),
+            };
+            let receipts = own.into_iter().collect();
+            let mut sealed = Sealed { digest: digest.clone(), size, receipts };
             content.gather(&mut sealed, &mut coming).await?;
             Ok(sealed.receipts)
         })
         .await
+    }
+
+    async fn keep_here(&self, digest: &Digest, bytes: Bytes) -> Result<Receipt, ContentFailure> {
+        let locked = self.shared.store.lock(digest).await;
+        let put = self.shared.store.put_locked(&locked, bytes).await;
+        put.map_err(|error| failure("keeping a manifest", error))?;
+        Ok(self.own_receipt())
     }
 
     /// Asks those who gave `receipts` for fresh ones, since the cluster did not count enough of

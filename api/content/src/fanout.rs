@@ -193,10 +193,11 @@ impl Drop for AbortOnDrop {
 }
 
 fn drained(receiver: mpsc::Receiver<Piece>) -> ByteStream {
-    Box::pin(futures::stream::unfold(receiver, |mut receiver| async move {
+    let pieces = futures::stream::unfold(receiver, |mut receiver| async move {
         let piece = receiver.recv().await?;
         Some((io::Result::Ok(piece.bytes), receiver))
-    }))
+    });
+    Box::pin(pieces.fuse())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metadata::replica::ReplicaId;
-use oci::digest::Digest;
+use oci::digest::{Algorithm, Digest};
 use oci::name::RepositoryName;
 use tokio::time::timeout;
 use transfer::body::no_bytes;
@@ -269,6 +269,24 @@ enum Abreast {
 
 #[async_trait]
 impl UploadOwner for Content {
+    async fn open(
+        &self,
+        whose: &OwnedUpload,
+        algorithms: &[Algorithm],
+    ) -> Result<String, OwnerFailure> {
+        let opened = async {
+            let meta = meta_of(whose)?;
+            self.check_bounds(&meta.account)?;
+            let field = self.field().await?;
+            if !field.has_room(field.own) {
+                // Not sent on: the replica that asked goes on to the next one itself.
+                return Err(ContentFailure::NoRoom);
+            }
+            self.open_here(&field, meta, algorithms).await
+        };
+        opened.await.map(|id| id.to_string()).map_err(to_owner)
+    }
+
     async fn append(
         &self,
         upload: &OwnedUpload,
@@ -314,7 +332,8 @@ fn whose(upload: Arc<OpenUpload>, meta: &UploadMeta) -> Result<Arc<OpenUpload>, 
     if upload.meta == *meta { Ok(upload) } else { Err(ContentFailure::UploadUnknown) }
 }
 
-fn named(id: &UploadId, meta: &UploadMeta) -> OwnedUpload {
+/// The upload `id` on behalf of whom `meta` tells, as it is named to another replica.
+pub(crate) fn named(id: impl ToString, meta: &UploadMeta) -> OwnedUpload {
     OwnedUpload {
         id: id.to_string(),
         repository: meta.repository.to_string(),
@@ -324,7 +343,11 @@ fn named(id: &UploadId, meta: &UploadMeta) -> OwnedUpload {
 
 fn parsed(upload: &OwnedUpload) -> Result<(UploadId, UploadMeta), ContentFailure> {
     let id = UploadId::parse(&upload.id).ok_or(ContentFailure::UploadUnknown)?;
+    Ok((id, meta_of(upload)?))
+}
+
+fn meta_of(upload: &OwnedUpload) -> Result<UploadMeta, ContentFailure> {
     let repository =
         RepositoryName::parse(&upload.repository).map_err(|_| ContentFailure::UploadUnknown)?;
-    Ok((id, UploadMeta { repository, account: upload.account.clone() }))
+    Ok(UploadMeta { repository, account: upload.account.clone() })
 }

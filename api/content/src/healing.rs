@@ -128,8 +128,8 @@ impl Content {
             return Ok(None);
         }
         let counts = |holder: &&ReplicaId| field.votes(**holder) && !field.is_gone(**holder);
-        let copies =
-            holders.iter().filter(counts).count() - usize::from(lost_here && field.own_counts());
+        let copies = holders.iter().filter(counts).count()
+            - usize::from(lost_here && field.votes(field.own));
         Ok(Some(Work { digest, row, holders, copies, lost_here }))
     }
 }
@@ -158,9 +158,6 @@ impl Content {
     async fn mend(&self, work: &Work) -> Result<bool, ContentFailure> {
         if work.lost_here {
             self.report_lost(&work.digest, work.row.size).await?;
-        }
-        if self.shared.limits.free_min_bytes > 0 {
-            self.check_room()?;
         }
         self.pull(&work.digest, work.row.size, &work.holders).await
     }

@@ -46,7 +46,7 @@ impl Content {
         let quorum = cluster.read(Freshness::Local, |view| quorum::of(view)).await?;
         let status = cluster.status();
         let own = status.replica_id;
-        let began = self.shared.began;
+        let (began, has_room) = (self.shared.began, self.shared.store.check_room().is_ok());
         let seen = |replica: &ReplicaStatus| {
             let silent = replica.last_contact_ms.map_or(began.elapsed(), Duration::from_millis);
             Seen {
@@ -59,7 +59,7 @@ impl Content {
                 } else {
                     silent
                 },
-                takes_blobs: replica.takes_blobs,
+                takes_blobs: if replica.replica_id == own { has_room } else { replica.takes_blobs },
             }
         };
         let members = status.replicas.iter().map(seen).collect();
@@ -95,9 +95,19 @@ impl Field {
         self.members.iter().find(|seen| seen.number == number).map(|seen| seen.id)
     }
 
-    /// Whether copies of this replica count.
+    /// Whether this replica can make a copy that counts.
     pub(crate) fn own_counts(&self) -> bool {
-        self.votes(self.own)
+        self.votes(self.own) && self.has_room(self.own)
+    }
+
+    /// Whether a replica's disk takes new content.
+    pub(crate) fn has_room(&self, id: ReplicaId) -> bool {
+        self.seen(id).is_some_and(|seen| seen.takes_blobs)
+    }
+
+    /// Voters that are heard, with room or without.
+    pub(crate) fn live_voters(&self) -> usize {
+        self.members.iter().filter(|seen| seen.votes && self.is_live(seen.id)).count()
     }
 
     /// Whether copies of a replica count.

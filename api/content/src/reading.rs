@@ -102,10 +102,11 @@ impl Content {
         };
         // What cannot be read at all is told before an answer begins.
         relay.open().await?;
-        Ok(Box::pin(futures::stream::unfold(relay, |mut relay| async move {
+        let pieces = futures::stream::unfold(relay, |mut relay| async move {
             let next = relay.next().await?;
             Some((next, relay))
-        })))
+        });
+        Ok(Box::pin(pieces.fuse()))
     }
 
     /// Asks the holders in order, the next one whenever one fails or takes too long, for the bytes

@@ -11,9 +11,6 @@ use crate::fanout::{Bounds, Fanout, Lanes};
 use crate::upload::{OpenUpload, Stage, Turn, Work, failure};
 use crate::uploads::apart;
 
-/// After so many bytes of a body the disk is looked at again.
-const LOOK_AT_DISK_BYTES: usize = 32 * 1024 * 1024;
-
 /// How the taking in of a body ended.
 enum Ended {
     Whole,
@@ -61,7 +58,8 @@ impl Content {
         };
         let Some(first) = first else { return Ok(offset) };
         let body = futures::stream::iter([first]).chain(body).boxed();
-        let needed = self.field().await?.needed_from_others();
+        let field = self.field().await?;
+        let needed = field.write.saturating_sub(usize::from(field.votes(field.own)));
         let lanes = Lanes { id: &upload.id, offset, replicas: &turn.work.lanes, needed };
         let fanout = Fanout::open(&self.shared.client, &lanes, self.bounds());
         let (fanout, ended) = self.take_in(turn, fanout, body).await;
@@ -106,7 +104,6 @@ impl Content {
         mut fanout: Fanout,
         mut body: ByteStream,
     ) -> (Fanout, Ended) {
-        let mut unseen_bytes = 0;
         loop {
             let next = tokio::select! {
                 biased;
@@ -121,13 +118,6 @@ impl Content {
             let Stage::Open(open) = &mut turn.work.stage else {
                 return (fanout, Ended::Failed(ContentFailure::UploadUnknown));
             };
-            unseen_bytes += bytes.len();
-            if unseen_bytes >= LOOK_AT_DISK_BYTES {
-                unseen_bytes = 0;
-                if let Err(failure) = self.check_room() {
-                    return (fanout, Ended::Failed(failure));
-                }
-            }
             fanout.send(bytes.clone()).await;
             if let Err(error) = open.append(bytes).await {
                 return (fanout, Ended::Failed(failure("writing an upload", error)));

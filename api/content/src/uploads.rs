@@ -16,12 +16,17 @@ use tokio::time::timeout;
 
 use crate::content::{Content, UploadMeta};
 use crate::failure::ContentFailure;
+use crate::forwarding::named;
+use crate::owner_failures::from_owner;
 use crate::placement::Field;
 use crate::upload::{OpenUpload, Stage, Turn, failure};
 use crate::upload_id::UploadId;
 
 /// Another holder that does not open an upload within this is left out of it.
 const STAGE_CREATE_MAX: Duration = Duration::from_secs(1);
+
+/// A replica that does not open an upload for another within this is passed over.
+const OPEN_MAX: Duration = Duration::from_secs(3);
 
 /// The file of an upload is closed when no request came for this long.
 const PARK_AFTER: Duration = Duration::from_secs(30);
@@ -86,8 +91,22 @@ impl Content {
         let meta = UploadMeta { repository: repository.clone(), account: account.to_owned() };
         self.check_bounds(account)?;
         let field = self.field().await?;
+        if field.has_room(field.own) {
+            self.open_here(&field, meta, algorithms).await
+        } else {
+            self.open_elsewhere(&field, &meta, algorithms).await
+        }
+    }
+
+    /// Opens an upload that this replica owns.
+    pub(crate) async fn open_here(
+        &self,
+        field: &Field,
+        meta: UploadMeta,
+        algorithms: &[Algorithm],
+    ) -> Result<UploadId, ContentFailure> {
         let random: [u8; 12] = rand::random();
-        let chosen = Self::chosen(&field, &random)?;
+        let chosen = Self::chosen(field, &random)?;
         let Some(own) = field.own_number() else {
             return Err(ContentFailure::Busy { what: "joining the cluster" });
         };
@@ -102,7 +121,33 @@ impl Content {
         Ok(id)
     }
 
-    fn check_bounds(&self, account: &str) -> Result<(), ContentFailure> {
+    /// Has another replica own the upload, since this one's disk takes nothing new: requests on it
+    /// find their way by its id.
+    async fn open_elsewhere(
+        &self,
+        field: &Field,
+        meta: &UploadMeta,
+        algorithms: &[Algorithm],
+    ) -> Result<UploadId, ContentFailure> {
+        let mut failure = ContentFailure::NoRoom;
+        for replica in field.others(&rand::random::<[u8; 12]>()) {
+            let (to, whose) = (replica.to_string(), named("", meta));
+            let opened = self.shared.client.owner_open(&to, &whose, algorithms);
+            match timeout(OPEN_MAX, opened).await {
+                Ok(Ok(id)) => {
+                    return UploadId::parse(&id).ok_or_else(|| {
+                        ContentFailure::Fault("another replica opened an upload by no id".into())
+                    });
+                }
+                Ok(Err(refused)) => failure = from_owner(refused),
+                Err(_) => failure = ContentFailure::OwnerUnreachable,
+            }
+            tracing::debug!(%replica, %failure, "a replica opens no upload for this full one");
+        }
+        Err(failure)
+    }
+
+    pub(crate) fn check_bounds(&self, account: &str) -> Result<(), ContentFailure> {
         let limits = &self.shared.limits;
         let (all, own) = self.shared.uploads.count(account);
         if own >= limits.uploads_per_account_max {
@@ -111,14 +156,7 @@ impl Content {
         if all >= limits.uploads_max {
             return Err(ContentFailure::Busy { what: "open uploads" });
         }
-        self.check_room()
-    }
-
-    /// Refuses where this replica's disk is below its watermark.
-    pub(crate) fn check_room(&self) -> Result<(), ContentFailure> {
-        let free = self.shared.store.free_bytes();
-        let free = free.map_err(|error| ContentFailure::disk("looking at the disk", &error))?;
-        if free < self.shared.limits.free_min_bytes { Err(ContentFailure::NoRoom) } else { Ok(()) }
+        Ok(())
     }
 
     /// The other holders for what `seed` names, or why there are too few.
@@ -126,6 +164,9 @@ impl Content {
         let mut chosen = field.others(seed);
         let needed = field.needed_from_others();
         if chosen.len() < needed {
+            if field.live_voters() >= field.write {
+                return Err(ContentFailure::NoRoom);
+            }
             let reached = chosen.len() + usize::from(field.own_counts());
             return Err(ContentFailure::TooFewHolders { reached, needed: field.write });
         }

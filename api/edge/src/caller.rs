@@ -196,10 +196,10 @@ impl Caller {
             AuthFailure::Password(PasswordFailure::Busy) => {
                 Problem::Busy { what: failure.to_string() }
             }
-            AuthFailure::Password(PasswordFailure::Wrong) | AuthFailure::Malformed => {
+            AuthFailure::Password(PasswordFailure::Wrong) => {
                 self.unauthorized(Complaint::Missing, failure.to_string())
             }
-            AuthFailure::Token(_) | AuthFailure::AccountGone => {
+            AuthFailure::Token(_) | AuthFailure::AccountGone | AuthFailure::Malformed => {
                 self.unauthorized(Complaint::InvalidToken, failure.to_string())
             }
         }

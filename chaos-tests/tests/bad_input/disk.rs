@@ -1,6 +1,7 @@
 //! Full disks: small file systems in memory, filled until nothing goes in; what was acknowledged
 //! stays.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chaos_tests::checker::durable;
@@ -96,6 +97,33 @@ async fn one_full_disk_stops_nobody() {
     let history = Recorder::default();
     let outcomes = fill(&cluster, &history, 64).await;
     assert!(outcomes.iter().all(|it| *it == Outcome::Done), "{outcomes:?}");
+    unharmed(cluster, &history).await;
+}
+
+/// What nobody here has written fills the disk to its last byte: the log cannot go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_others_fill_takes_its_replica_out_until_there_is_room() {
+    let Some(disk) = SmallDisk::mount(64).await else { return };
+    let tunings = [Tuning::default(), Tuning::default(), disk.tuning()];
+    let mut cluster = Cluster::start_tuned(&tunings).await.unwrap();
+    let history = Recorder::default();
+    let stranger = disk.folder.path().join("of-somebody-else");
+    let mut file = std::fs::File::create(&stranger).unwrap();
+    while file.write_all(&[0; 65_536]).is_ok() {}
+    drop(file);
+    for seed in 0..20 {
+        let image = Image::random(seed);
+        let tag = format!("meanwhile-{seed}");
+        let writer = (&history, 0, usize::try_from(seed % 2).unwrap());
+        let target = (REPOSITORY, tag.as_str());
+        let outcome =
+            push_recorded(&cluster.registry, writer, target, &image, Condition::None).await;
+        assert_eq!(outcome, Outcome::Done, "{tag}");
+    }
+    assert_eq!(cluster.running(), [0, 1, 2], "the replica without room has ended");
+    cluster.wait_unhealthy(0, 2).await.unwrap();
+    std::fs::remove_file(&stranger).unwrap();
+    cluster.wait_healthy().await.unwrap();
     unharmed(cluster, &history).await;
 }
 

@@ -10,6 +10,7 @@ pub mod boot;
 pub mod certificate;
 pub mod descriptors;
 pub mod disk;
+pub mod full_disk;
 mod house;
 pub mod peer_listener;
 mod public_port;

@@ -29,7 +29,7 @@ use crate::peer_listener::{self, Answering};
 use crate::public_port::{Listeners, PublicPort, ServerCertificate};
 use crate::signals::{Signals, Wish};
 use crate::telemetry::{self, Level};
-use crate::{boot, descriptors, disk, house, runtimes};
+use crate::{boot, descriptors, disk, full_disk, house, runtimes};
 
 /// The version that this program shows.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +48,18 @@ pub fn serve(request: ServeRequest) -> Result<(), Stop> {
     // Whatever still runs has had its time.
     public.shutdown_background();
     peers.shutdown_timeout(Duration::from_secs(2));
-    ended
+    match ended? {
+        End::Stopped => Ok(()),
+        End::StartOver => Err(fault("start over", &full_disk::start_over())),
+    }
+}
+
+/// How a replica came to its end.
+enum End {
+    /// It was told to stop.
+    Stopped,
+    /// Its disk was full, and has room again.
+    StartOver,
 }
 
 /// What a replica is started with.
@@ -60,13 +71,13 @@ struct Start {
 }
 
 impl Start {
-    async fn run(self) -> Result<(), Stop> {
+    async fn run(self) -> Result<End, Stop> {
         let mut signals = Signals::new().map_err(|error| fault("receive signals", &error))?;
         let config = &self.request.config;
         let (listeners, peer_port) = self.ports().await?;
         let cluster = self.cluster().await?;
         let content_folder = config.content_folder();
-        let store = open_store(content_folder.clone()).await?;
+        let store = open_store(content_folder.clone(), store_options(config)).await?;
         let dial = Arc::new(PeerPort { cluster: cluster.clone() });
         let client = Client::new(dial, TransferLimits::default());
         let content =
@@ -95,7 +106,7 @@ impl Start {
             }
             () = stop_wished(&mut signals) => {
                 cluster.shutdown().await;
-                return Ok(());
+                return Ok(End::Stopped);
             }
         };
         house::keep(&mut tasks, &content, &opened.health);
@@ -164,17 +175,32 @@ impl Start {
         signals: &mut Signals,
         cluster: &Cluster,
         certificate: &ServerCertificate,
-    ) -> Result<(), Stop> {
+    ) -> Result<End, Stop> {
+        let folder = &self.request.config.data;
+        let mut waits_for_room = false;
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
                     Wish::Stop => {
                         tracing::info!("draining");
-                        return Ok(());
+                        return Ok(End::Stopped);
                     }
                     Wish::Reload => self.reload(certificate),
                 },
-                cause = cluster.halted() => {
+                () = full_disk::room_again(folder), if waits_for_room => {
+                    tracing::info!("the disk has room again: starting over");
+                    return Ok(End::StartOver);
+                }
+                cause = cluster.halted(), if !waits_for_room => {
+                    if full_disk::is_full(folder) {
+                        tracing::error!(
+                            cause,
+                            "the disk is full: this replica takes no part in the cluster until \
+                             there is room; nothing that was acknowledged is lost; free some"
+                        );
+                        waits_for_room = true;
+                        continue;
+                    }
                     tracing::error!(cause, "this replica cannot go on");
                     return Err(Stop::failed(cause));
                 }
@@ -221,15 +247,19 @@ fn content_limits(config: &Config) -> ContentLimits {
         uploads_max: most(config.limits.uploads_max),
         uploads_per_account_max: most(config.limits.uploads_per_account_max),
         upload_idle_max: Duration::from_secs(config.storage.upload_idle_max_s),
-        free_min_bytes: disk::watermark(&config.data, config.storage.free_min_bytes),
         ..ContentLimits::default()
     }
 }
 
-async fn open_store(folder: PathBuf) -> Result<Arc<BlobStore>, Stop> {
+fn store_options(config: &Config) -> Options {
+    let free_min_bytes = disk::watermark(&config.data, config.storage.free_min_bytes);
+    Options { free_min_bytes, ..Options::default() }
+}
+
+async fn open_store(folder: PathBuf, options: Options) -> Result<Arc<BlobStore>, Stop> {
     let opened = tokio::task::spawn_blocking(move || {
         let boot = boot::begin(&folder)?;
-        let store = BlobStore::open(&folder, Arc::new(DiskFiles), Options::default())?;
+        let store = BlobStore::open(&folder, Arc::new(DiskFiles), options)?;
         let removed = store.adopt_after_start(boot)?;
         if removed > 0 {
             tracing::info!(removed, "uploads that went through a power cut were removed");

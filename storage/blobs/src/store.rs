@@ -31,6 +31,8 @@ pub struct Options {
     pub batch_bytes: usize,
     /// After so many bytes the state of an upload's hash is saved and the file's writing begun.
     pub save_every_bytes: u64,
+    /// With fewer free bytes on its disk the store takes nothing new; 0 for no such mark.
+    pub free_min_bytes: u64,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             piece_bytes: 512 * 1024,
             batch_bytes: 1024 * 1024,
             save_every_bytes: 64 * 1024 * 1024,
+            free_min_bytes: 0,
         }
     }
 }
@@ -56,6 +59,7 @@ impl fmt::Debug for Options {
             .field("piece_bytes", &self.piece_bytes)
             .field("batch_bytes", &self.batch_bytes)
             .field("save_every_bytes", &self.save_every_bytes)
+            .field("free_min_bytes", &self.free_min_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -164,6 +168,7 @@ impl BlobStore {
         if found != *digest {
             return Err(UploadError::Mismatch { expected: digest.clone(), found });
         }
+        self.check_room()?;
         let size = bytes.len() as u64;
         let number = self.staged.fetch_add(1, Ordering::Relaxed);
         let staged = self.layout.staging().join(number.to_string());
@@ -218,6 +223,18 @@ impl BlobStore {
     /// Bytes that may still be written to the store's file system.
     pub fn free_bytes(&self) -> io::Result<u64> {
         self.files.free_bytes(self.layout.root())
+    }
+
+    /// # Errors
+    ///
+    /// `StorageFull` where fewer bytes are free than [`Options::free_min_bytes`].
+    pub fn check_room(&self) -> io::Result<()> {
+        let mark = self.options.free_min_bytes;
+        if mark == 0 || self.free_bytes()? >= mark {
+            return Ok(());
+        }
+        let text = format!("fewer than {} MiB are free, which are kept for metadata", mark >> 20);
+        Err(io::Error::new(ErrorKind::StorageFull, text))
     }
 }
 

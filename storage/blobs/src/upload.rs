@@ -97,6 +97,7 @@ impl BlobStore {
         let (store, id, verifier) = (self.clone(), id, Verifier::new(algorithms));
         let first = verifier.clone();
         let file = blocking(move || {
+            store.check_room()?;
             store.files.create_folder(&store.layout.upload(&id))?;
             let file = store.files.create(&store.layout.upload_data(&id))?;
             // Without a state there is the one algorithm that everybody uses, from the first byte.

@@ -1,7 +1,7 @@
 //! Uploads belong to one replica; another one that is asked forwards the request to it.
 
 use async_trait::async_trait;
-use oci::digest::Digest;
+use oci::digest::{Algorithm, Digest};
 use serde::{Deserialize, Serialize};
 
 use crate::body::ByteStream;
@@ -21,6 +21,14 @@ pub struct OwnedUpload {
 /// Carries out requests of the registry API on uploads that this replica owns.
 #[async_trait]
 pub trait UploadOwner: Send + Sync {
+    /// Opens an upload on behalf of a replica that has no room itself; returns its id. The id of
+    /// `whose` is empty.
+    async fn open(
+        &self,
+        whose: &OwnedUpload,
+        algorithms: &[Algorithm],
+    ) -> Result<String, OwnerFailure>;
+
     /// Appends `body` and returns the offset after it. `start`, where the client named one, must be
     /// the offset of the upload.
     async fn append(

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderMap;
+use oci::digest::Algorithm;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,12 @@ impl<T, F> From<Result<T, F>> for Outcome<T, F> {
             Err(failed) => Self::Failed(failed),
         }
     }
+}
+
+/// Algorithms as the value of a query.
+pub(crate) fn algorithm_names(algorithms: &[Algorithm]) -> String {
+    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    names.join(",")
 }
 
 /// A text as a header's value.

@@ -15,14 +15,14 @@ use ::blobs::upload::UploadError;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use oci::digest::Digest;
+use oci::digest::{Algorithm, Digest};
 use wire::peer_identity::PeerIdentity;
 
 use crate::body::{BoxBody, ByteStream, Ended, lingering};
 use crate::client::Client;
 use crate::failure::TransferFailure;
 use crate::owner::UploadOwner;
-use crate::protocol::{BLOBS, OWNED, STAGED};
+use crate::protocol::{BLOBS, OWNED, STAGED, query_value};
 use crate::receipt::{Receipt, ReceiptSource};
 
 use answer::at_once;
@@ -122,6 +122,14 @@ fn not_understood(text: &str) -> TransferFailure {
 
 fn digest(text: &str) -> Result<Digest, TransferFailure> {
     Digest::parse(text).map_err(|error| not_understood(&error.to_string()))
+}
+
+/// The algorithms that a query names.
+fn algorithms(query: &str) -> Result<Vec<Algorithm>, TransferFailure> {
+    let names = query_value(query, "algorithms").unwrap_or_default();
+    let known = |name: &str| Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    let algorithms: Option<Vec<Algorithm>> = names.split(',').map(known).collect();
+    algorithms.ok_or_else(|| not_understood("a digest algorithm is not known"))
 }
 
 impl From<UploadError> for TransferFailure {

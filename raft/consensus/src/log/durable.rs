@@ -5,7 +5,8 @@
 //!   damage.
 //! - What is found at the start is synced before anybody hears of it: it may have lain in the page
 //!   cache of a process that was killed.
-//! - Any failed write or fsync ends the process: what the disk holds after it is unknown.
+//! - After a failed write or fsync nothing more is written: what the disk holds is unknown. The
+//!   process ends, but where the disk is merely full: then only Raft does.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -27,7 +28,8 @@ pub type OnFailure = Arc<dyn Fn(&io::Error) + Send + Sync>;
 pub struct Options {
     /// A file of the log is closed beyond this size.
     pub file_bytes_max: u64,
-    /// Told of a failed write or fsync, after which the disk can't be believed. Aborts by default.
+    /// Told of a failed write or fsync, after which the disk can't be believed. By default it
+    /// aborts, unless the disk is full.
     pub on_failure: OnFailure,
 }
 
@@ -38,6 +40,11 @@ impl Default for Options {
 }
 
 fn abort(error: &io::Error) {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        // The log takes nothing more in this life, so Raft ends and whoever runs it is told.
+        tracing::error!(%error, "the log can't be written: the disk is full");
+        return;
+    }
     tracing::error!(%error, "the log can't be written or synced: stopping at once, nothing that \
          was acknowledged is lost; free space on the disk or check it, then start again");
     std::process::abort();

@@ -44,6 +44,14 @@ struct Shared {
     file: Arc<dyn File>,
 }
 
+impl Shared {
+    /// Writes a batch, unless the disk has just room for metadata. Blocks.
+    fn write(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        self.store.check_room()?;
+        self.file.write_at(offset, pieces)
+    }
+}
+
 impl Pipeline {
     /// Goes on behind the bytes that `verifier` has seen, which are in `file` and saved.
     pub(crate) fn new(
@@ -147,7 +155,7 @@ impl Pipeline {
         let offset = verifier.length();
         let job = if bytes < SPLIT_BYTES_MIN {
             spawn_blocking(move || {
-                shared.file.write_at(offset, &pieces)?;
+                shared.write(offset, &pieces)?;
                 for piece in &pieces {
                     verifier.update(piece);
                 }
@@ -155,7 +163,7 @@ impl Pipeline {
             })
         } else {
             let to_hash = pieces.clone();
-            let write = spawn_blocking(move || shared.file.write_at(offset, &pieces));
+            let write = spawn_blocking(move || shared.write(offset, &pieces));
             let hash = spawn_blocking(move || {
                 for piece in &to_hash {
                     verifier.update(piece);

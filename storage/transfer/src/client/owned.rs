@@ -1,15 +1,28 @@
 //! Forwarding requests of the registry API to the replica that owns the upload.
 
 use http::{Request, request::Builder};
-use oci::digest::Digest;
+use oci::digest::{Algorithm, Digest};
 
 use crate::body::{ByteStream, empty, streamed};
 use crate::client::Client;
 use crate::client::connections::{Kind, request, uri};
 use crate::owner::{OwnedUpload, OwnerFailure};
-use crate::protocol::{ACCOUNT, OFFSET, OWNED, REPOSITORY, escaped};
+use crate::protocol::{ACCOUNT, OFFSET, OWNED, REPOSITORY, algorithm_names, escaped};
 
 impl Client {
+    /// [`UploadOwner::open`](crate::owner::UploadOwner::open) at the replica `replica_id`.
+    pub async fn owner_open(
+        &self,
+        replica_id: &str,
+        whose: &OwnedUpload,
+        algorithms: &[Algorithm],
+    ) -> Result<String, OwnerFailure> {
+        let query = format!("?algorithms={}", algorithm_names(algorithms));
+        let builder = Request::post(path(replica_id, whose, &query));
+        let asked = request(named(builder, whose), empty())?;
+        self.connections.call(replica_id, Kind::Call, asked).await
+    }
+
     /// [`UploadOwner::append`](crate::owner::UploadOwner::append) at the replica `replica_id`.
     pub async fn owner_append(
         &self,

@@ -67,7 +67,7 @@ impl Drop for Watch {
             let mut now = Context::from_waker(Waker::noop());
             matches!(Pin::new(body).poll_frame(&mut now), Poll::Ready(None))
         });
-        state.body = ended.then(|| Empty::new().map_err(|never| match never {}).boxed_unsync());
+        state.body = ended.then(spent);
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -106,8 +106,11 @@ impl Body for Sending {
             }
             Poll::Ready(frame) => {
                 state.peers_turn_since = Some(Instant::now());
-                if let Some(Err(error)) = frame {
-                    state.source_failure = Some(error.to_string());
+                match frame {
+                    Some(Err(error)) => state.source_failure = Some(error.to_string()),
+                    Some(Ok(_)) => {}
+                    // Asked for again, here or by the watch, a stream may panic after its end.
+                    None => state.body = Some(spent()),
                 }
             }
         }
@@ -123,6 +126,30 @@ impl Body for Sending {
     }
 }
 
+/// What stands in for a body that was sent to its end.
+fn spent() -> BoxBody {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
 fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_may_end_after_its_body_did() {
+        let pieces = futures::stream::unfold(Some(Bytes::from_static(b"all")), |piece| async {
+            piece.map(|piece| (io::Result::Ok(Frame::data(piece)), None))
+        });
+        let watch = Watch::default();
+        let body = http_body_util::StreamBody::new(pieces).boxed_unsync();
+        let mut sending = Sending::watched(body, &watch);
+        assert!(matches!(sending.frame().await, Some(Ok(_))));
+        assert!(sending.frame().await.is_none());
+        drop(watch);
+        assert!(sending.frame().await.is_none(), "an ended body stays ended");
+    }
 }

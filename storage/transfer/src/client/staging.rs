@@ -7,7 +7,7 @@ use crate::body::{ByteStream, empty, streamed};
 use crate::client::Client;
 use crate::client::connections::{Kind, request, uri};
 use crate::failure::TransferFailure;
-use crate::protocol::{OFFSET, STAGED};
+use crate::protocol::{OFFSET, STAGED, algorithm_names};
 use crate::receipt::Receipt;
 
 impl Client {
@@ -18,8 +18,7 @@ impl Client {
         id: &str,
         algorithms: &[Algorithm],
     ) -> Result<(), TransferFailure> {
-        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        let query = format!("?algorithms={}", names.join(","));
+        let query = format!("?algorithms={}", algorithm_names(algorithms));
         let builder = Request::post(uri(replica_id, &format!("{STAGED}{id}{query}")));
         self.connections.call(replica_id, Kind::Call, request(builder, empty())?).await
     }

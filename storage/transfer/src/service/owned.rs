@@ -9,7 +9,7 @@ use crate::failure::TransferFailure;
 use crate::owner::{OwnedUpload, OwnerFailure};
 use crate::protocol::{ACCOUNT, OFFSET, REPOSITORY, number_header, query_value, text_header};
 use crate::service::answer::{at_once, when_done};
-use crate::service::{Asked, Shared, digest, not_understood};
+use crate::service::{Asked, Shared, algorithms, digest, not_understood};
 
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, path, query, headers, body, body_ended } = asked;
@@ -21,6 +21,13 @@ pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBod
     match method {
         Method::PATCH => {
             let work = async move { owner.append(&upload, start, body).await };
+            when_done(work, body_ended).await
+        }
+        Method::POST if upload.id.is_empty() => {
+            let work = async move {
+                let algorithms = algorithms(&query).map_err(|failure| misread(&failure))?;
+                owner.open(&upload, &algorithms).await
+            };
             when_done(work, body_ended).await
         }
         Method::POST => when_done(async move { owner.holds(&upload).await }, body_ended).await,

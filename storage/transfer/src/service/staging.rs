@@ -6,7 +6,7 @@ use ::blobs::upload::{Upload, UploadError};
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Method, Response};
-use oci::digest::{Algorithm, Digest};
+use oci::digest::Digest;
 
 use crate::body::{BoxBody, ByteStream};
 use crate::failure::TransferFailure;
@@ -14,7 +14,7 @@ use crate::protocol::{OFFSET, number_header, query_value};
 use crate::receipt::Receipt;
 use crate::service::answer::{at_once, when_done};
 use crate::service::turns::Turn;
-use crate::service::{Asked, Shared, digest, not_understood};
+use crate::service::{Asked, Shared, algorithms, digest, not_understood};
 
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, path: id, query, headers, body, body_ended } = asked;
@@ -36,10 +36,7 @@ pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBod
 }
 
 async fn create(shared: Arc<Shared>, id: String, query: String) -> Result<(), TransferFailure> {
-    let names = query_value(&query, "algorithms").unwrap_or_default();
-    let known = |name: &str| Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
-    let algorithms: Option<Vec<Algorithm>> = names.split(',').map(known).collect();
-    let algorithms = algorithms.ok_or_else(|| not_understood("a digest algorithm is not known"))?;
+    let algorithms = algorithms(&query)?;
     let _turn = shared.turns.take(&id);
     shared.store.create_upload(&id, &algorithms).await?;
     Ok(())

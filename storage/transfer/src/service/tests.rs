@@ -359,6 +359,11 @@ async fn requests_on_an_upload_reach_its_owner_and_its_answers_come_back() {
     let (known, other) = (upload("known"), upload("other"));
     let hello = || whole(Bytes::from_static(b"hello"));
     let digest = digest_of(b"hello");
+    let anew = OwnedUpload { id: String::new(), ..known.clone() };
+    assert_eq!(a.client.owner_open(B, &anew, &Algorithm::ALL).await, Ok("known".to_owned()));
+    let nobody = OwnedUpload { account: String::new(), ..anew };
+    let refused = a.client.owner_open(B, &nobody, SHA256).await;
+    assert_eq!(refused, Err(OwnerFailure::NoRoom));
     assert_eq!(a.client.owner_append(B, &known, Some(2), hello()).await, Ok(7));
     assert_eq!(a.client.owner_append(B, &known, None, hello()).await, Ok(5));
     assert_eq!(a.client.owner_status(B, &known).await, Ok(5));
@@ -373,6 +378,7 @@ async fn requests_on_an_upload_reach_its_owner_and_its_answers_come_back() {
     let failure = a.client.owner_status(C, &known).await.unwrap_err();
     assert!(matches!(failure, OwnerFailure::Unreachable { .. }), "{failure}");
     let asked = b.owner.asked.lock().unwrap().clone();
-    assert_eq!(asked[0], "append known team/app jörg Some(2)");
-    assert_eq!(asked[3], format!("finish known team/app jörg None {digest}"));
+    assert_eq!(asked[0], "open  team/app jörg [Sha256, Sha512]");
+    assert_eq!(asked[2], "append known team/app jörg Some(2)");
+    assert_eq!(asked[5], format!("finish known team/app jörg None {digest}"));
 }
