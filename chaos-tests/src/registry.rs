@@ -90,9 +90,28 @@ impl Registry {
     ///
     /// `ca` is the PEM of the authority to trust, for addresses with `https`.
     pub fn new(replicas: Vec<String>, who: Option<Credentials>, ca: Option<&str>) -> Result<Self> {
+        Self::keeping(usize::MAX, replicas, who, ca)
+    }
+
+    /// The same, but with a new connection for each request, as docker makes them.
+    pub fn reconnecting(
+        replicas: Vec<String>,
+        who: Option<Credentials>,
+        ca: Option<&str>,
+    ) -> Result<Self> {
+        Self::keeping(0, replicas, who, ca)
+    }
+
+    fn keeping(
+        idle_max: usize,
+        replicas: Vec<String>,
+        who: Option<Credentials>,
+        ca: Option<&str>,
+    ) -> Result<Self> {
         wire::provider::install();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(CONNECT_S_MAX))
+            .pool_max_idle_per_host(idle_max)
             .tcp_nodelay(true);
         if let Some(pem) = ca {
             let authority = reqwest::Certificate::from_pem(pem.as_bytes())?;

@@ -9,7 +9,7 @@ use edge::answer;
 use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
-use metadata::accounts::{self, UserPut};
+use metadata::accounts::{self, UserCreate};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -55,14 +55,12 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
         ));
     }
     let name = asked.name;
-    if cluster.read(Freshness::Local, |view| accounts::find(view, &name)).await?.is_some() {
-        return Err(Problem::AccountExists { name });
-    }
     let password = Zeroizing::new(asked.password.unwrap_or_default());
     let password_hash = password::hash(password).await.map_err(Problem::Parameter)?;
     let is_admin = asked.is_admin.unwrap_or(false);
-    let put = UserPut { name: name.clone(), password_hash, is_admin };
-    cluster.propose(put.into()).await?;
+    // Whether the name is free is decided with the creation: another replica may be asked too.
+    let create = UserCreate { name: name.clone(), password_hash, is_admin };
+    cluster.propose(create.into()).await?;
     let row = cluster.read(Freshness::Local, |view| accounts::find(view, &name)).await?;
     let id = row.map(|row| row.id).unwrap_or_default();
     let account = Account {

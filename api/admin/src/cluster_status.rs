@@ -9,6 +9,7 @@
 use axum::response::Response;
 use consensus::cluster::Freshness;
 use consensus::status::{ClusterStatus, ReplicaStatus};
+use content::counts::BlobCounts;
 use edge::answer;
 use edge::caller::Need;
 use edge::problem::Problem;
@@ -26,16 +27,21 @@ const HEARTBEAT_TIMEOUT_S: u32 = 2;
 struct Beside {
     cluster_version: u32,
     is_read_only: bool,
+    /// `None` before this replica has counted.
+    blobs: Option<BlobCounts>,
+    /// On the disk of the replica asked.
+    corrupt_blobs: usize,
 }
 
 /// The whole document.
 pub async fn get(call: Call) -> Result<Response, Problem> {
     let caller = call.administrator(Need::FreshIfQuick).await?;
-    let cluster = &call.context.cluster;
+    let (cluster, content) = (&call.context.cluster, &call.context.content);
+    let (blobs, corrupt_blobs) = (content.blob_counts(), content.corrupt_blobs());
     let read = cluster.read(Freshness::Local, |view| {
         let cluster_version = bootstrap::cluster(view)?.map_or(0, |cluster| cluster.version);
         let is_read_only = settings::get(view)?.read_only;
-        Ok(Beside { cluster_version, is_read_only })
+        Ok(Beside { cluster_version, is_read_only, blobs, corrupt_blobs })
     });
     let document = render(&cluster.status(), &read.await?);
     let mut response = answer::json(StatusCode::OK, &document);
@@ -152,9 +158,9 @@ fn raft(status: &ClusterStatus, beside: &Beside, replicas: &Map<String, Value>) 
         "learners": ids(&status.learners),
         "failures_tolerated": status.failures_tolerated,
         "replicas": replicas,
-        "under_replicated_blobs": 0,
-        "lost_blobs": 0,
-        "corrupt_blobs": 0,
+        "under_replicated_blobs": beside.blobs.map(|blobs| blobs.under_replicated),
+        "lost_blobs": beside.blobs.map(|blobs| blobs.lost),
+        "corrupt_blobs": beside.corrupt_blobs,
     })
 }
 
@@ -176,10 +182,16 @@ fn replica(one: &ReplicaStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use consensus::status::{ClusterStatus, ReplicaStatus, Role};
+    use content::counts::BlobCounts;
     use metadata::replica::ReplicaId;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{Beside, render};
+
+    fn beside(is_read_only: bool) -> Beside {
+        let blobs = Some(BlobCounts { under_replicated: 7, lost: 2 });
+        Beside { cluster_version: 1, is_read_only, blobs, corrupt_blobs: 1 }
+    }
 
     fn one(id: &str, ailing: Option<&str>) -> ReplicaStatus {
         ReplicaStatus {
@@ -224,8 +236,7 @@ mod tests {
 
     #[test]
     fn the_document_has_the_fields_of_the_old_product() {
-        let beside = Beside { cluster_version: 1, is_read_only: false };
-        let document = render(&status(), &beside);
+        let document = render(&status(), &beside(false));
         let tables = &document["rethink_system_tables"];
         assert_eq!(tables["cluster_config"][0]["heartbeat_timeout_secs"], 2);
         assert_eq!(tables["db_config"][0]["name"], "dtr2");
@@ -245,9 +256,19 @@ mod tests {
     }
 
     #[test]
+    fn blobs_are_shown_as_they_were_counted_and_not_before() {
+        let shown = |beside: &Beside| {
+            let raft = &render(&status(), beside)["raft"];
+            ["under_replicated_blobs", "lost_blobs", "corrupt_blobs"].map(|key| raft[key].clone())
+        };
+        assert_eq!(shown(&beside(false)), [json!(7), json!(2), json!(1)]);
+        let uncounted = Beside { blobs: None, ..beside(false) };
+        assert_eq!(shown(&uncounted), [Value::Null, Value::Null, json!(1)]);
+    }
+
+    #[test]
     fn a_dead_replica_is_an_issue_in_both_places() {
-        let beside = Beside { cluster_version: 1, is_read_only: true };
-        let document = render(&status(), &beside);
+        let document = render(&status(), &beside(true));
         let expected = "the following servers are not reachable: dtr_rethinkdb_56b65e8c1404";
         assert_eq!(document["current_issues"][0]["description"], expected);
         let tables = &document["rethink_system_tables"];

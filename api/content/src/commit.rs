@@ -207,6 +207,7 @@ impl Content {
     async fn replace(&self, sealed: &mut Sealed) -> Result<(), ContentFailure> {
         let field = self.field().await?;
         let own = field.own.to_string();
+        let mut is_full = false;
         for replica in field.others(&sealed.digest.to_bytes()) {
             if field.counted(&sealed.receipts) >= field.write {
                 break;
@@ -218,12 +219,18 @@ impl Content {
             let pull = self.shared.client.blob_pull(&name, &sealed.digest, &own);
             match timeout(self.shared.limits.copies_max, pull).await {
                 Ok(Ok(receipt)) => sealed.receipts.extend(from_peer(receipt)),
-                outcome => tracing::debug!(%replica, ?outcome, "a replica took no copy"),
+                outcome => {
+                    is_full |= matches!(outcome, Ok(Err(TransferFailure::NoRoom)));
+                    tracing::debug!(%replica, ?outcome, "a replica took no copy");
+                }
             }
         }
         let reached = field.counted(&sealed.receipts);
         if reached >= field.write {
             return Ok(());
+        }
+        if is_full {
+            return Err(ContentFailure::NoRoom);
         }
         Err(ContentFailure::TooFewHolders { reached, needed: field.write })
     }

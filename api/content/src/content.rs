@@ -14,6 +14,7 @@ pub use transfer::body::ByteStream;
 use transfer::client::Client;
 
 use crate::closed::Closed;
+use crate::counts::BlobCounts;
 use crate::uploads::Uploads;
 
 /// Copies that pushes here have others make at the same time.
@@ -31,6 +32,8 @@ pub struct Limits {
     pub uploads_per_account_max: usize,
     /// An upload that saw no byte for this long is forgotten.
     pub upload_idle_max: Duration,
+    /// Bytes of a blob that is pushed; 0 means no bound.
+    pub layer_bytes_max: u64,
     /// How long a request waits for an earlier one on the same upload before it takes its place.
     pub supersede_after: Duration,
     /// Stalls, in sum, that a copy beyond the write quorum may cost one request.
@@ -52,6 +55,7 @@ impl Default for Limits {
             uploads_max: 20_000,
             uploads_per_account_max: 1_000,
             upload_idle_max: Duration::from_hours(24),
+            layer_bytes_max: 0,
             supersede_after: Duration::from_secs(5),
             laggard_stall_max: Duration::from_secs(2),
             needed_stall_max: Duration::from_secs(15),
@@ -98,6 +102,8 @@ pub(crate) struct Shared {
     pub(crate) pulling: Mutex<HashSet<Digest>>,
     /// Digests of which copies are known to be missing, to be looked at before all others.
     pub(crate) hints: Mutex<Vec<Digest>>,
+    /// What the last full pass of healing saw; `None` before the first one.
+    pub(crate) counts: Mutex<Option<BlobCounts>>,
     /// Rings when there is a hint.
     pub(crate) healing: Notify,
     /// Copies that pushes here have others make at once.
@@ -120,12 +126,18 @@ impl Content {
             closed: Closed::default(),
             pulling: Mutex::default(),
             hints: Mutex::default(),
+            counts: Mutex::default(),
             healing: Notify::new(),
             copying: Arc::new(Semaphore::new(COPYING_MAX)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB_MAX)),
             began: Instant::now(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Bytes of a blob that is pushed, at most, where there is a bound.
+    pub fn layer_bytes_max(&self) -> Option<u64> {
+        Some(self.shared.limits.layer_bytes_max).filter(|bytes_max| *bytes_max > 0)
     }
 
     /// The cluster, for those who hold only this handle.

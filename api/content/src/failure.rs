@@ -41,6 +41,13 @@ pub enum ContentFailure {
         /// Bytes the upload has now.
         offset: u64,
     },
+    /// More bytes than a blob may have: 413 `SIZE_INVALID`. Where they had begun to come, the
+    /// upload is gone.
+    #[error("a blob may have at most {bytes_max} bytes here")]
+    TooLarge {
+        /// The bound.
+        bytes_max: u64,
+    },
     /// The account has as many open uploads as it may: 429.
     #[error("this account has {open} uploads open, the most it may have; finish or cancel some")]
     TooManyUploads {

@@ -333,7 +333,7 @@ fn whose(upload: Arc<OpenUpload>, meta: &UploadMeta) -> Result<Arc<OpenUpload>, 
 }
 
 /// The upload `id` on behalf of whom `meta` tells, as it is named to another replica.
-pub(crate) fn named(id: impl ToString, meta: &UploadMeta) -> OwnedUpload {
+pub(crate) fn named(id: &(impl ToString + ?Sized), meta: &UploadMeta) -> OwnedUpload {
     OwnedUpload {
         id: id.to_string(),
         repository: meta.repository.to_string(),

@@ -3,7 +3,8 @@
 //! A pass walks the rows of all blobs as this replica knows them. A blob that lists this replica
 //! and is not on its disk is reported; one with fewer copies than it should have is fetched where
 //! this replica is next in order. Fewest copies first, a few at a time. Passes are spaced so that
-//! walking costs about a hundredth of a core; hints of what is missing are looked at at once.
+//! walking costs about a hundredth of a core; hints of what is missing are looked at at once. What
+//! a pass saw is kept in numbers ([`crate::counts`]).
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use oci::digest::Digest;
 use tokio::time::Instant;
 
 use crate::content::Content;
+use crate::counts::{BlobCounts, Held};
 use crate::failure::ContentFailure;
 use crate::placement::Field;
 use crate::upload::failure;
@@ -27,7 +29,7 @@ use crate::upload::failure;
 /// Rows that are read at once.
 const PAGE_ROWS: usize = 500;
 
-/// Blobs that one pass puts on its list; the next pass finds the rest.
+/// Blobs that one pass puts on its list; it counts the rest, and the next pass finds them.
 const WORK_MAX: usize = 10_000;
 
 /// Between two passes, at least.
@@ -48,6 +50,15 @@ struct Work {
     copies: usize,
     /// This replica is listed and has no file.
     lost_here: bool,
+}
+
+/// What this replica thinks of one live blob.
+struct Judged {
+    held: Held,
+    /// This replica is listed and has no file.
+    lost_here: bool,
+    /// This replica is to fetch a copy.
+    wanted_here: bool,
 }
 
 impl Content {
@@ -79,18 +90,24 @@ impl Content {
         }
         let field = self.field().await?;
         let mut work = Vec::new();
+        let mut counts = BlobCounts::default();
         let mut last: Option<Digest> = None;
         loop {
             let (page, more) = self.rows_after(last.as_ref()).await?;
             last = page.last().map(|(digest, ..)| digest.clone());
             for (digest, row, holders) in page {
-                work.extend(self.judge(&field, digest, row, holders)?);
+                let Some(judged) = self.judge(&field, &digest, &row, &holders)? else { continue };
+                counts.note(judged.held, field.copies);
+                if judged.wanted_here && work.len() < WORK_MAX {
+                    work.push(Work::new(&judged, digest, row, holders));
+                }
             }
-            if !more || work.len() >= WORK_MAX {
+            if !more {
                 break;
             }
             tokio::task::yield_now().await;
         }
+        self.publish(counts);
         work.sort_by_key(|work| work.copies);
         Ok(self.carry_out(work).await)
     }
@@ -110,27 +127,35 @@ impl Content {
         Ok(page.await?)
     }
 
+    /// How a blob is held and what is to be done here; `None` where it is to go.
     fn judge(
         &self,
         field: &Field,
-        digest: Digest,
-        row: BlobRow,
-        holders: Vec<ReplicaId>,
-    ) -> Result<Option<Work>, ContentFailure> {
+        digest: &Digest,
+        row: &BlobRow,
+        holders: &[ReplicaId],
+    ) -> Result<Option<Judged>, ContentFailure> {
         if row.state != State::Live {
             return Ok(None);
         }
         let listed = holders.contains(&field.own);
-        let lost_here = listed && !self.has(&digest, row.size)?;
-        let chosen =
-            !listed && field.should_pull(&digest.to_bytes(), &holders).contains(&field.own);
-        if !lost_here && !chosen {
-            return Ok(None);
-        }
-        let counts = |holder: &&ReplicaId| field.votes(**holder) && !field.is_gone(**holder);
-        let copies = holders.iter().filter(counts).count()
-            - usize::from(lost_here && field.votes(field.own));
-        Ok(Some(Work { digest, row, holders, copies, lost_here }))
+        let lost_here = listed && !self.has(digest, row.size)?;
+        let chosen = !listed && field.should_pull(&digest.to_bytes(), holders).contains(&field.own);
+        let missing =
+            |holder: ReplicaId| field.is_gone(holder) || (lost_here && holder == field.own);
+        let there = holders.iter().filter(|holder| !missing(**holder));
+        let held = Held {
+            copies: there.clone().filter(|holder| field.votes(**holder)).count(),
+            anywhere: there.count(),
+        };
+        Ok(Some(Judged { held, lost_here, wanted_here: lost_here || chosen }))
+    }
+}
+
+impl Work {
+    fn new(judged: &Judged, digest: Digest, row: BlobRow, holders: Vec<ReplicaId>) -> Self {
+        let (copies, lost_here) = (judged.held.copies, judged.lost_here);
+        Self { digest, row, holders, copies, lost_here }
     }
 }
 
@@ -189,8 +214,10 @@ impl Content {
         let mut work = Vec::new();
         for digest in hints {
             let Ok(Some((row, holders))) = self.row(&digest).await else { continue };
-            if let Ok(Some(found)) = self.judge(&field, digest, row, holders) {
-                work.push(found);
+            if let Ok(Some(judged)) = self.judge(&field, &digest, &row, &holders)
+                && judged.wanted_here
+            {
+                work.push(Work::new(&judged, digest, row, holders));
             }
         }
         self.carry_out(work).await;

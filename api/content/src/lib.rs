@@ -14,6 +14,7 @@ mod closed;
 mod commit;
 pub mod content;
 pub mod copies;
+pub mod counts;
 pub mod failure;
 mod fanout;
 pub mod forwarding;

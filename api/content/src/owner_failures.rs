@@ -16,6 +16,7 @@ pub(crate) fn to_owner(failure: ContentFailure) -> OwnerFailure {
         ContentFailure::DigestMismatch { .. } => OwnerFailure::DigestMismatch,
         ContentFailure::BodyBroken { offset } => OwnerFailure::BodyBroken { offset },
         ContentFailure::Superseded { offset } => OwnerFailure::Superseded { offset },
+        ContentFailure::TooLarge { bytes_max } => OwnerFailure::TooLarge { bytes_max },
         ContentFailure::NoRoom => OwnerFailure::NoRoom,
         ContentFailure::TooManyUploads { .. }
         | ContentFailure::TooFewHolders { .. }
@@ -41,6 +42,7 @@ pub(crate) fn from_owner(failure: OwnerFailure) -> ContentFailure {
         OwnerFailure::OffsetMismatch { offset } => ContentFailure::OffsetMismatch { offset },
         OwnerFailure::BodyBroken { offset } => ContentFailure::BodyBroken { offset },
         OwnerFailure::Superseded { offset } => ContentFailure::Superseded { offset },
+        OwnerFailure::TooLarge { bytes_max } => ContentFailure::TooLarge { bytes_max },
         OwnerFailure::NoRoom => ContentFailure::NoRoom,
         OwnerFailure::Unavailable { text, retry_after_s } => {
             ContentFailure::Later { text, retry_after_s }
@@ -71,6 +73,7 @@ mod tests {
             ContentFailure::OffsetMismatch { offset: 7 },
             ContentFailure::BodyBroken { offset: 8 },
             ContentFailure::Superseded { offset: 9 },
+            ContentFailure::TooLarge { bytes_max: 10 },
             ContentFailure::NoRoom,
             Refusal::ReadOnly.into(),
         ];

@@ -16,6 +16,8 @@ enum Ended {
     Whole,
     Broken(io::Error),
     Superseded,
+    /// It would have become larger than this.
+    TooLarge(u64),
     Failed(ContentFailure),
 }
 
@@ -85,6 +87,13 @@ impl Content {
                 Err(ContentFailure::BodyBroken { offset: reached })
             }
             Ended::Superseded => Err(ContentFailure::Superseded { offset: reached }),
+            Ended::TooLarge(bytes_max) => {
+                // Nothing can come of it, and its bytes would lie here until it is forgotten.
+                if let Err(error) = self.drop_upload(upload, turn).await {
+                    tracing::debug!(upload = %upload.id, %error, "it is forgotten later");
+                }
+                Err(ContentFailure::TooLarge { bytes_max })
+            }
             Ended::Failed(failure) => Err(failure),
         }
     }
@@ -118,6 +127,10 @@ impl Content {
             let Stage::Open(open) = &mut turn.work.stage else {
                 return (fanout, Ended::Failed(ContentFailure::UploadUnknown));
             };
+            let reached = open.offset().saturating_add(bytes.len() as u64);
+            if let Some(bytes_max) = self.layer_bytes_max().filter(|max| reached > *max) {
+                return (fanout, Ended::TooLarge(bytes_max));
+            }
             fanout.send(bytes.clone()).await;
             if let Err(error) = open.append(bytes).await {
                 return (fanout, Ended::Failed(failure("writing an upload", error)));

@@ -62,6 +62,11 @@ impl Uploads {
         self.lock().values().cloned().collect()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// How many there are, and how many of them `account` has.
     fn count(&self, account: &str) -> (usize, usize) {
         let open = self.lock();
@@ -212,8 +217,8 @@ impl Content {
     pub(crate) async fn cancel_here(&self, upload: Arc<OpenUpload>) -> Result<(), ContentFailure> {
         let content = self.clone();
         apart(async move {
-            let turn = upload.take_turn(content.shared.limits.supersede_after).await;
-            content.drop_upload(&upload, turn).await
+            let mut turn = upload.take_turn(content.shared.limits.supersede_after).await;
+            content.drop_upload(&upload, &mut turn).await
         })
         .await
     }
@@ -222,7 +227,7 @@ impl Content {
     pub(crate) async fn drop_upload(
         &self,
         upload: &OpenUpload,
-        mut turn: Turn,
+        turn: &mut Turn,
     ) -> Result<(), ContentFailure> {
         let stage = std::mem::replace(&mut turn.work.stage, Stage::Ended);
         self.shared.uploads.remove(&upload.id);
@@ -263,7 +268,7 @@ impl Content {
             let Some(mut turn) = upload.try_turn() else { continue };
             if idle >= idle_max {
                 // Nobody asks for it any more, so nobody is told should that fail.
-                let _ = self.drop_upload(&upload, turn).await;
+                let _ = self.drop_upload(&upload, &mut turn).await;
             } else {
                 turn.work.park().await;
             }

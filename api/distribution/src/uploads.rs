@@ -52,10 +52,14 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
     {
         return Ok(created(&repository, &digest));
     }
+    let blob = announced.filter(|digest| carries_blob(&call, digest));
+    if blob.is_some() {
+        check_layer_length(&call, None)?;
+    }
     let meta = UploadMeta { repository, account: caller.account().to_owned() };
     let content = &call.context.content;
     let id = content.open_upload(&meta.repository, &meta.account, &algorithms).await?;
-    match announced.filter(|digest| carries_blob(&call, digest)) {
+    match blob {
         Some(digest) => finish(call, &id, &meta, &digest).await,
         None => Ok(accepted(&meta.repository, &id, 0)),
     }
@@ -124,13 +128,14 @@ fn chunk_start(call: &Call) -> Result<Option<u64>, Problem> {
     }
 }
 
+/// Refuses by what the head of the request says, before a byte of the body is taken: the upload
+/// stays where it is. What no head says is counted while the bytes come.
 fn check_layer_length(call: &Call, start: Option<u64>) -> Result<(), Problem> {
-    let bytes_max = call.context.limits.layer_bytes_max;
     let bytes = call.content_length().unwrap_or(0).saturating_add(start.unwrap_or(0));
-    if bytes_max > 0 && bytes > bytes_max {
-        return Err(Problem::BodyTooLarge { bytes_max });
+    match call.context.content.layer_bytes_max() {
+        Some(bytes_max) if bytes > bytes_max => Err(ContentFailure::TooLarge { bytes_max }.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The one digest an upload is closed with.
@@ -172,7 +177,6 @@ async fn finish(
     meta: &UploadMeta,
     digest: &Digest,
 ) -> Result<Response, Problem> {
-    check_layer_length(&call, None)?;
     let content = call.context.content.clone();
     let finished = content.finish(id, meta, None, stream_of(call), digest).await;
     let Committed { digest, .. } =

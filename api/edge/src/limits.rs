@@ -11,8 +11,6 @@ pub struct Limits {
     pub manifest_bytes_max: usize,
     /// Tags moved by one manifest PUT.
     pub tags_per_put_max: usize,
-    /// Bytes of a blob; 0 means no bound.
-    pub layer_bytes_max: u64,
     /// Bytes of a management request's or a token form's body.
     pub form_bytes_max: usize,
     /// Bytes of a request line.
@@ -32,7 +30,6 @@ impl Default for Limits {
         Self {
             manifest_bytes_max: 4 * 1024 * 1024,
             tags_per_put_max: 100,
-            layer_bytes_max: 0,
             form_bytes_max: 64 * 1024,
             request_line_bytes_max: 16 * 1024,
             headers_bytes_max: 32 * 1024,

@@ -54,7 +54,6 @@ fn form_of(problem: &Problem) -> Form {
         Problem::Denied { .. } | Problem::NotAuthorized | Problem::RepositoryNotCreated { .. } => {
             Form::new(S::FORBIDDEN, "NOT_AUTHORIZED")
         }
-        Problem::AccountExists { .. } => Form::new(S::BAD_REQUEST, "ACCOUNT_EXISTS"),
         Problem::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
@@ -83,7 +82,9 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | Refusal::JoinTokenUnfit { .. }
         | Refusal::ManifestTooLarge
         | Refusal::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
-        Refusal::AccountIsOrganization { .. } => Form::new(S::BAD_REQUEST, "ACCOUNT_EXISTS"),
+        Refusal::AccountExists { .. } | Refusal::AccountIsOrganization { .. } => {
+            Form::new(S::BAD_REQUEST, "ACCOUNT_EXISTS")
+        }
         Refusal::RepositoryExists { .. } => Form::new(S::BAD_REQUEST, "REPOSITORY_EXISTS"),
         Refusal::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
         Refusal::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
@@ -119,7 +120,8 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | Refusal::GenerationPassed { .. }
         | Refusal::HolderListed { .. }
         | Refusal::HolderUnlisted { .. }
-        | Refusal::CopiesTooFew { .. } => fault,
+        | Refusal::CopiesTooFew { .. }
+        | Refusal::ClusterFull { .. } => fault,
     }
 }
 
@@ -131,6 +133,7 @@ fn form_of_content(failure: &ContentFailure) -> Form {
         | ContentFailure::Superseded { .. }
         | ContentFailure::DigestMismatch { .. }
         | ContentFailure::BodyBroken { .. } => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
+        ContentFailure::TooLarge { .. } => Form::new(S::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS"),
         ContentFailure::TooManyUploads { .. } => {
             Form::new(S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS")
         }

@@ -88,12 +88,6 @@ pub enum Problem {
     /// Only system administrators may do this.
     #[error("only a system administrator may do this")]
     NotAuthorized,
-    /// Users and organizations share their names.
-    #[error("there is an account {name} already")]
-    AccountExists {
-        /// The name.
-        name: String,
-    },
     /// No such repository, or none that the caller may know of.
     #[error("there is no repository {repository} that you may see")]
     RepositoryUnknown {

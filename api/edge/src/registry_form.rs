@@ -73,7 +73,6 @@ fn form_of(problem: &Problem) -> Form {
             Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
         }
         Problem::NotAuthorized => Form::new(S::FORBIDDEN, "DENIED").because("ADMIN_REQUIRED"),
-        Problem::AccountExists { .. } => Form::new(S::CONFLICT, "DENIED"),
         Problem::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
         Problem::RepositoryNotCreated { .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because("REPOSITORY_NOT_CREATED")
@@ -101,8 +100,9 @@ fn form_of(problem: &Problem) -> Form {
 /// Refusals that no request of this surface can lead to are faults here.
 fn form_of_refusal(refusal: &Refusal) -> Form {
     use StatusCode as S;
+    let unsupported = Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED");
     match refusal {
-        Refusal::ReadOnly => Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED").because("READ_ONLY"),
+        Refusal::ReadOnly => unsupported.because("READ_ONLY"),
         Refusal::Denied { reason, .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
         }
@@ -111,9 +111,7 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         }
         Refusal::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
         Refusal::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
-        Refusal::BlobReferenced { .. } => {
-            Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED").because("BLOB_REFERENCED")
-        }
+        Refusal::BlobReferenced { .. } => unsupported.because("BLOB_REFERENCED"),
         Refusal::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
         Refusal::ReceiptsTooFew { .. }
         | Refusal::ReceiptStale { .. }
@@ -125,9 +123,7 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         Refusal::ManifestUnknown { .. } | Refusal::TagUnknown { .. } => {
             Form::new(S::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
-        Refusal::ManifestHasParents { .. } => {
-            Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED").because("MANIFEST_REFERENCED")
-        }
+        Refusal::ManifestHasParents { .. } => unsupported.because("MANIFEST_REFERENCED"),
         Refusal::TagImmutable { .. } => Form::new(S::CONFLICT, "DENIED").because("TAG_IMMUTABLE"),
         Refusal::PreconditionFailed { .. } => {
             Form::new(S::PRECONDITION_FAILED, "DENIED").because("PRECONDITION_FAILED")
@@ -156,7 +152,9 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | Refusal::GenerationPassed { .. }
         | Refusal::HolderListed { .. }
         | Refusal::HolderUnlisted { .. }
-        | Refusal::CopiesTooFew { .. } => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+        | Refusal::CopiesTooFew { .. }
+        | Refusal::ClusterFull { .. }
+        | Refusal::AccountExists { .. } => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
 }
 
@@ -170,6 +168,7 @@ fn form_of_content(failure: &ContentFailure) -> Form {
         }
         ContentFailure::DigestMismatch { .. } => Form::new(S::BAD_REQUEST, "DIGEST_INVALID"),
         ContentFailure::BodyBroken { .. } => Form::new(S::BAD_REQUEST, "SIZE_INVALID"),
+        ContentFailure::TooLarge { .. } => Form::new(S::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
         ContentFailure::TooManyUploads { .. } => {
             Form::new(S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS").because("TOO_MANY_UPLOADS")
         }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use consensus::status::ClusterStatus;
+use content::content::Content;
+use content::counts::BlobCounts;
 
 use crate::facts::Health;
 
@@ -22,6 +24,7 @@ pub fn render(health: &Health) -> String {
         );
         gauge(&mut out, "holdfast_disk_bytes", "Size of that disk.", disk.total_bytes);
     }
+    content(&health.context.content, &mut out);
     let is_well = u64::from(health.checks.all_failed().is_empty());
     gauge(&mut out, "holdfast_healthy", "Whether every part of this replica answers.", is_well);
     let _ = writeln!(out, "# TYPE holdfast_build_info gauge");
@@ -51,6 +54,19 @@ fn raft(status: &ClusterStatus, out: &mut String) {
     gauge(out, "holdfast_raft_failures_tolerated", "Voters that may fail.", tolerated);
     let has_quorum = u64::from(status.no_majority_ms.is_none());
     gauge(out, "holdfast_raft_quorum", "Whether a majority answers.", has_quorum);
+}
+
+/// Blobs and uploads; what healing has not counted yet is left out rather than called zero.
+fn content(content: &Content, out: &mut String) {
+    if let Some(BlobCounts { under_replicated, lost }) = content.blob_counts() {
+        let name = "holdfast_blobs_under_replicated";
+        gauge(out, name, "Blobs with fewer copies than wanted.", under_replicated);
+        gauge(out, "holdfast_blobs_lost", "Blobs of which no copy is there.", lost);
+    }
+    let corrupt = content.corrupt_blobs() as u64;
+    gauge(out, "holdfast_blobs_corrupt", "Damaged blobs on this disk, not mended yet.", corrupt);
+    let uploads = content.open_uploads() as u64;
+    gauge(out, "holdfast_uploads_open", "Uploads this replica takes bytes for.", uploads);
 }
 
 fn replicas(status: &ClusterStatus, out: &mut String) {

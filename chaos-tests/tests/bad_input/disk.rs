@@ -109,7 +109,8 @@ async fn a_disk_that_others_fill_takes_its_replica_out_until_there_is_room() {
     let history = Recorder::default();
     let stranger = disk.folder.path().join("of-somebody-else");
     let mut file = std::fs::File::create(&stranger).unwrap();
-    while file.write_all(&[0; 65_536]).is_ok() {}
+    let zeros = vec![0; 65_536];
+    while file.write_all(&zeros).is_ok() {}
     drop(file);
     for seed in 0..20 {
         let image = Image::random(seed);

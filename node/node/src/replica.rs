@@ -16,6 +16,7 @@ use tools::cli::ServeRequest;
 use tools::config::Config;
 use tools::config::listeners::Http;
 use tools::exit::Stop;
+use tools::machine;
 use transfer::client::{Client, Limits as TransferLimits};
 use transfer::peer_dial::PeerDial;
 use transfer::service::Service;
@@ -91,8 +92,6 @@ impl Start {
         let mut tasks = Tasks::default();
         let answering = Answering::new(&cluster, service, Handle::current());
         tasks.spawn(&self.peers, peer_listener::listen(peer_port, answering));
-        let telling = house::tell_about_this_replica(cluster.clone(), config.clone());
-        tasks.spawn(&Handle::current(), telling);
         tracing::info!(
             replica = %cluster.replica_id(),
             cluster = cluster.cluster_id(),
@@ -160,6 +159,7 @@ impl Start {
                 snapshot_log_bytes_min: raft.snapshot_log_bytes_min,
                 ..Tuning::default()
             },
+            advertise: config.peer.advertised(&machine::host_name()),
             version: VERSION.to_owned(),
             disk_free: Arc::new(disk_free),
         });
@@ -246,6 +246,7 @@ fn content_limits(config: &Config) -> ContentLimits {
     ContentLimits {
         uploads_max: most(config.limits.uploads_max),
         uploads_per_account_max: most(config.limits.uploads_per_account_max),
+        layer_bytes_max: config.limits.layer_bytes_max,
         upload_idle_max: Duration::from_secs(config.storage.upload_idle_max_s),
         ..ContentLimits::default()
     }

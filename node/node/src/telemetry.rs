@@ -10,10 +10,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 /// Libraries that tell more than anybody wants to know; the level they may use at most.
-const TALKATIVE: [(&str, LevelFilter); 8] = [
+const TALKATIVE: [(&str, LevelFilter); 7] = [
     // It calls every peer that is down an error; what matters of that, `consensus` says itself.
     ("openraft", LevelFilter::OFF),
-    ("raft_log", LevelFilter::WARN),
     ("sled", LevelFilter::WARN),
     ("h2", LevelFilter::INFO),
     ("hyper", LevelFilter::INFO),

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::time::Duration;
 
 use kv::life::Life;
-use metadata::command::Command;
-use metadata::members::MemberUpdate;
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::{Mutex, watch};
 use wire::clock::Clock;
@@ -28,13 +26,10 @@ use crate::removal::Leaving;
 use crate::replica::{Replica, leader_of};
 use crate::reports::{self, Reports};
 use crate::start::{StartError, StartOptions, Tuning};
-use crate::{membership, snapshots};
+use crate::{announcing, membership, snapshots};
 
 /// A majority is asked for a sign as often, where nothing else asked.
 const PROBE: Duration = Duration::from_secs(1);
-
-/// Before a changed version is entered in the membership row, and between tries.
-const ANNOUNCE: Duration = Duration::from_secs(5);
 
 /// What a replica closes at its end.
 pub(crate) struct Ending {
@@ -107,7 +102,7 @@ pub(crate) async fn assemble(options: StartOptions) -> Result<Cluster, StartErro
 
 fn build(options: StartOptions, opened: Opened, raft: Raft, peers: Peers) -> Replica {
     let Opened { folder, life, identity, sealing, directory, tables, snapshots, log, .. } = opened;
-    let StartOptions { runtime, clock, tuning, version, disk_free, .. } = options;
+    let StartOptions { runtime, clock, tuning, advertise, version, disk_free, .. } = options;
     let own = identity.replica_id.as_u64();
     let quorum = Quorum::new(Duration::from_millis(tuning.leader_wait_ms));
     let (reports, contact) = (Reports::new(), Contact::new());
@@ -146,6 +141,7 @@ fn build(options: StartOptions, opened: Opened, raft: Raft, peers: Peers) -> Rep
         clock,
         tuning,
         version,
+        advertise,
         disk_free,
         sealing,
         raft,
@@ -196,7 +192,7 @@ fn spawn_tasks(replica: &Arc<Replica>) {
     runtime.spawn(snapshots::run(replica.clone()));
     runtime.spawn(probe(replica.clone()));
     runtime.spawn(note_damage(replica.clone()));
-    runtime.spawn(announce(replica.clone()));
+    runtime.spawn(announcing::run(replica.clone()));
 }
 
 /// Keeps asking whether a majority answers, so that P8 does not depend on someone else asking.
@@ -225,25 +221,5 @@ async fn note_damage(replica: Arc<Replica>) {
     };
     if let Err(error) = crate::recovery::distrust(&replica.root, &why) {
         tracing::error!(%error, "the damage could not be noted for the next start");
-    }
-}
-
-/// Has the version this replica runs now entered in its membership row.
-async fn announce(replica: Arc<Replica>) {
-    let id = replica.identity.replica_id;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(ANNOUNCE) => {}
-            () = replica.stopping() => return,
-        }
-        let Some(row) = replica.directory.find(id) else { continue };
-        if row.version == replica.version {
-            return;
-        }
-        let version = Some(replica.version.clone());
-        let update = MemberUpdate { replica_id: id, address: None, version };
-        if let Err(error) = replica.clone().propose(Command::from(update)).await {
-            tracing::debug!(%error, "the version of this replica is not entered yet");
-        }
     }
 }

@@ -1,6 +1,10 @@
 //! Who is a member and where: the membership rows, in memory, for handshakes and dialling.
+//!
+//! A replica that moved says so itself to every peer it reaches: its new address can't come into
+//! the rows before a leader reaches it there.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use metadata::members::{self, MemberRow};
 use metadata::replica::ReplicaId;
@@ -21,16 +25,27 @@ pub(crate) struct Directory {
     own: ReplicaId,
     known: Vec<Known>,
     rows: RwLock<Arc<Vec<MemberRow>>>,
+    /// Where members say they are, as long as their rows say something else.
+    moved: Mutex<BTreeMap<ReplicaId, String>>,
 }
 
 impl Directory {
     pub(crate) fn new(own: ReplicaId, known: Vec<Known>) -> Arc<Self> {
-        Arc::new(Self { own, known, rows: RwLock::default() })
+        Arc::new(Self { own, known, rows: RwLock::default(), moved: Mutex::default() })
     }
 
     /// Reads the membership rows anew.
     pub(crate) fn refresh(&self, tables: &impl Read) -> Result<(), Damage> {
         let rows = Arc::new(members::list(tables)?);
+        let before = self.current();
+        // What a row says anew is newer than what was heard before.
+        let stands = |id: &ReplicaId| {
+            let address = |rows: &[MemberRow]| {
+                rows.iter().find(|row| row.replica_id == *id).map(|row| row.address.clone())
+            };
+            address(&before) == address(&rows)
+        };
+        self.moved().retain(|id, _| stands(id));
         *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
         Ok(())
     }
@@ -48,8 +63,25 @@ impl Directory {
         self.current().iter().find(|row| row.replica_id == replica_id).cloned()
     }
 
+    fn moved(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, String>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes where the member `replica_id` says that it listens now; nothing where that is empty.
+    pub(crate) fn told(&self, replica_id: ReplicaId, address: &str) {
+        let Some(row) = self.find(replica_id).filter(|_| !address.is_empty()) else { return };
+        if row.address == address {
+            self.moved().remove(&replica_id);
+        } else {
+            self.moved().insert(replica_id, address.to_owned());
+        }
+    }
+
     /// Where a peer listens.
     pub(crate) fn address(&self, replica_id: ReplicaId) -> Option<String> {
+        if let Some(moved) = self.moved().get(&replica_id) {
+            return Some(moved.clone());
+        }
         if let Some(row) = self.find(replica_id) {
             return Some(row.address);
         }

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod announcing;
 mod asking;
 mod assembly;
 mod barrier;

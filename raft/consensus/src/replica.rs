@@ -47,6 +47,8 @@ pub(crate) struct Replica {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tuning: Tuning,
     pub(crate) version: String,
+    /// See [`crate::start::StartOptions::advertise`].
+    pub(crate) advertise: String,
     pub(crate) started_wall_ms: u64,
     /// See [`Replica::certificate_expires_wall_ms`].
     pub(crate) certificate_expiry: AtomicU64,
@@ -155,6 +157,7 @@ impl Replica {
             certificate_expires_wall_ms: self.certificate_expires_wall_ms(),
             takes_blobs,
             started_wall_ms: self.started_wall_ms,
+            address: self.advertise.clone(),
         }
     }
 }

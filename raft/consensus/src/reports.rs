@@ -32,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) certificate_expires_wall_ms: u64,
     pub(crate) takes_blobs: bool,
     pub(crate) started_wall_ms: u64,
+    /// Where its peers reach it now; empty where it does not say.
+    pub(crate) address: String,
 }
 
 impl Default for Report {
@@ -51,6 +53,7 @@ impl Default for Report {
             certificate_expires_wall_ms: 0,
             takes_blobs: false,
             started_wall_ms: 0,
+            address: String::new(),
         }
     }
 }
@@ -75,6 +78,7 @@ impl Report {
             certificate_expires_wall_ms: self.certificate_expires_wall_ms,
             takes_blobs: self.takes_blobs,
             started_wall_ms: self.started_wall_ms,
+            address: self.address.clone(),
         }
     }
 
@@ -96,6 +100,7 @@ impl Report {
             certificate_expires_wall_ms: message.certificate_expires_wall_ms,
             takes_blobs: message.takes_blobs,
             started_wall_ms: message.started_wall_ms,
+            address: message.address,
         }
     }
 }
@@ -274,6 +279,7 @@ mod tests {
             certificate_expires_wall_ms: 5,
             takes_blobs: true,
             started_wall_ms: 4,
+            address: "node7.example:7100".to_owned(),
         };
         let read = Report::from_message(report.to_message(id(1)));
         assert_eq!(format!("{read:?}"), format!("{report:?}"));

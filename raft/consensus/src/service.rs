@@ -284,6 +284,7 @@ impl Peer for Calls {
     ) -> Result<Response<peer::StatusResponse>, Status> {
         let (replica, from) = self.admit(&request, request.get_ref().sender.as_ref())?;
         if let Some(report) = request.into_inner().report {
+            replica.directory.told(from, &report.address);
             replica.reports.hear(from, Report::from_message(report), replica.clock.wall_ms());
         }
         let report = replica.own_report().to_message(replica.identity.replica_id);

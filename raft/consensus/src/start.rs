@@ -59,6 +59,9 @@ pub struct StartOptions {
     pub dial: Arc<dyn Dial>,
     /// Times and sizes.
     pub tuning: Tuning,
+    /// `host:port` under which the others reach this replica now; where the cluster has recorded
+    /// another, it is told.
+    pub advertise: String,
     /// This program's version, for the others to see.
     pub version: String,
     /// Free bytes on the disk of the data folder.

@@ -5,6 +5,7 @@ mod golden;
 mod harness;
 mod joining;
 mod lines;
+mod moving;
 mod pushing;
 mod snapshots;
 mod store_suite;

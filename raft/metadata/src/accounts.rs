@@ -58,19 +58,36 @@ message! {
     }
 }
 
+message! {
+    /// Creates a user; refused where the name belongs to an account, whoever asked first.
+    pub struct UserCreate {
+        /// The user's name, also its namespace.
+        1 name: String,
+        /// In PHC text form.
+        2 password_hash: String,
+        /// Whether it is a system administrator.
+        3 is_admin: bool,
+    }
+}
+
+impl UserCreate {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let Self { name, password_hash, is_admin } = self;
+        check_name(name)?;
+        if find(tables, name)?.is_some() {
+            return Err(Refusal::AccountExists { name: name.clone() }.into());
+        }
+        put(tables, name, &user(password_hash, *is_admin, moment));
+        Ok(Answer::Done)
+    }
+}
+
 impl UserPut {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         check_name(&self.name)?;
         let name = &self.name;
         let row = match find(tables, name)? {
-            None => AccountRow {
-                id: moment.random,
-                kind: AccountKind::User,
-                password_hash: self.password_hash.clone(),
-                is_admin: self.is_admin,
-                is_active: true,
-                created_wall_ms: moment.wall_ms,
-            },
+            None => user(&self.password_hash, self.is_admin, moment),
             Some(row) if row.kind == AccountKind::Organization => {
                 return Err(Refusal::AccountIsOrganization { name: name.clone() }.into());
             }
@@ -84,6 +101,18 @@ impl UserPut {
         };
         put(tables, name, &row);
         Ok(Answer::Done)
+    }
+}
+
+/// A user that comes into being now.
+fn user(password_hash: &str, is_admin: bool, moment: &Moment) -> AccountRow {
+    AccountRow {
+        id: moment.random,
+        kind: AccountKind::User,
+        password_hash: password_hash.to_owned(),
+        is_admin,
+        is_active: true,
+        created_wall_ms: moment.wall_ms,
     }
 }
 

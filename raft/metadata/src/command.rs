@@ -1,6 +1,6 @@
 //! Everything that may be asked of the cluster, in one list.
 
-use crate::accounts::UserPut;
+use crate::accounts::{UserCreate, UserPut};
 use crate::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use crate::bootstrap::Bootstrap;
 use crate::codec::{self, Malformed, Message, Reader};
@@ -90,6 +90,7 @@ commands! {
     23 Condemn,
     24 Delete,
     25 Forget,
+    26 UserCreate,
 }
 
 codec::coded!(Command);
@@ -128,6 +129,7 @@ impl Command {
             Self::Condemn(command) => command.apply(tables, moment),
             Self::Delete(command) => command.apply(tables, moment),
             Self::Forget(command) => command.apply(tables, moment),
+            Self::UserCreate(command) => command.apply(tables, moment),
         }
     }
 }

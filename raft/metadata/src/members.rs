@@ -15,6 +15,9 @@ use crate::sessions;
 use crate::tables::{Damage, Read, Table, Write};
 use crate::tokens;
 
+/// An eighth voter would make writes slower and tolerate no more failures than seven do.
+pub const MEMBERS_MAX: usize = 7;
+
 message! {
     /// A member, present or former.
     pub struct MemberRow {
@@ -111,6 +114,7 @@ impl MemberJoin {
         if !self.allow_same_machine && !self.machine_id.is_empty() {
             self.clear_machine(tables)?;
         }
+        check_room(tables)?;
         let row = MemberRow {
             replica_id: self.replica_id,
             number: MemberNumber(0),
@@ -169,6 +173,17 @@ impl MemberRemove {
         membership::refresh(tables)?;
         Ok(Answer::Done)
     }
+}
+
+/// Refuses where there are as many members as there can be, however many replicas answer joins at
+/// the same time.
+fn check_room(read: &impl Read) -> Ruling<()> {
+    let members = list(read)?.len();
+    if members < MEMBERS_MAX {
+        return Ok(());
+    }
+    let members = u32::try_from(members).unwrap_or(u32::MAX);
+    Err(Refusal::ClusterFull { members }.into())
 }
 
 /// Ends a membership for ever: the key is struck, the session closed.

@@ -304,6 +304,18 @@ choice! {
             /// RF.
             3 needed: u32,
         },
+        /// By the bound on members.
+        #[error("the cluster has {members} replicas, the most there can be; remove one first")]
+        44 ClusterFull {
+            /// Those there are.
+            1 members: u32,
+        },
+        /// Users and organizations share their names.
+        #[error("there is an account {name} already")]
+        45 AccountExists {
+            /// The name.
+            1 name: String,
+        },
     }
 }
 

@@ -87,6 +87,12 @@ pub enum OwnerFailure {
         /// Where it stands.
         offset: u64,
     },
+    /// More bytes than a blob may have; the upload is gone.
+    #[error("a blob may have at most {bytes_max} bytes")]
+    TooLarge {
+        /// The bound.
+        bytes_max: u64,
+    },
     /// Too few replicas have room.
     #[error("no room for the blob")]
     NoRoom,

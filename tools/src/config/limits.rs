@@ -12,6 +12,9 @@ pub struct Limits {
     pub uploads_max: u32,
     /// Uploads open on this replica by one account.
     pub uploads_per_account_max: u32,
+    /// Bytes of a blob that is pushed to this replica; 0 means no bound. The same on all replicas,
+    /// since any of them may be asked.
+    pub layer_bytes_max: u64,
     /// Seconds that a client may leave a request's body standing still.
     pub body_idle_max_s: u32,
     /// Seconds that requests may take to end once the replica was told to stop.
@@ -24,6 +27,7 @@ impl Default for Limits {
             connections_max: 10_000,
             uploads_max: 20_000,
             uploads_per_account_max: 1_000,
+            layer_bytes_max: 0,
             body_idle_max_s: 60,
             drain_max_s: 60,
         }

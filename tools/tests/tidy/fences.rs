@@ -11,7 +11,6 @@ struct Fence {
 const FENCES: &[Fence] = &[
     Fence { krate: "sled", homes: &["storage/kv/"] },
     Fence { krate: "openraft", homes: &["raft/consensus/"] },
-    Fence { krate: "raft-log", homes: &["raft/consensus/"] },
     Fence { krate: "tonic", homes: &["raft/consensus/"] },
     Fence { krate: "tonic-prost", homes: &["raft/consensus/"] },
     Fence { krate: "tonic-prost-build", homes: &["raft/consensus/"] },
@@ -179,7 +178,7 @@ fn a_crossed_fence_is_caught() {
         ("storage/oci/src/verifier.rs", "use sha2::Digest;", 0),
         ("storage/oci/src/digest.rs", "use sha2::Digest;", 1),
         ("storage/blobs/src/upload.rs", "#[cfg(test)]\nmod tests {\n    use memmap2::Mmap;\n}", 1),
-        ("storage/kv/src/log.rs", "use raft_log::RaftLog;", 1),
+        ("storage/kv/src/log.rs", "use tonic_prost::ProstCodec;", 1),
     ];
     for (path, text, expected) in cases {
         let found = fenced_paths(path, text);

@@ -1,7 +1,7 @@
 //! A registry of one replica, and requests to it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use blobs::files::DiskFiles;
+use blobs::path::Layout;
 use blobs::store::{BlobStore, Options};
 use consensus::bootstrap::{self, InstallOptions};
 use consensus::cluster::Cluster;
@@ -53,7 +54,7 @@ pub(crate) struct Registry {
     pub(crate) context: Arc<Context>,
     pub(crate) cluster: Cluster,
     pub(crate) health: Arc<Health>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What came back.
@@ -101,6 +102,8 @@ pub(crate) struct Ask<'a> {
     registry: &'a Registry,
     request: http::request::Builder,
     body: Vec<u8>,
+    /// The body comes without its length said before, as docker sends a layer.
+    is_chunked: bool,
 }
 
 impl Ask<'_> {
@@ -111,6 +114,11 @@ impl Ask<'_> {
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    pub(crate) fn chunked(mut self) -> Self {
+        self.is_chunked = true;
         self
     }
 
@@ -130,11 +138,12 @@ impl Ask<'_> {
     pub(crate) async fn send(self) -> Answer {
         let length = self.body.len().to_string();
         let has_length = self.request.headers_ref().unwrap().contains_key("content-length");
-        let request = if has_length || self.body.is_empty() && !self.wants_length() {
-            self.request
-        } else {
-            self.request.header("content-length", length)
-        };
+        let request =
+            if self.is_chunked || has_length || self.body.is_empty() && !self.wants_length() {
+                self.request
+            } else {
+                self.request.header("content-length", length)
+            };
         let request = request.body(Body::from(self.body)).unwrap();
         let response = self.registry.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -151,6 +160,11 @@ impl Ask<'_> {
 impl Registry {
     /// A cluster of one replica; pushes create repositories.
     pub(crate) async fn start() -> Self {
+        Self::limited(content::content::Limits::default()).await
+    }
+
+    /// The same, with other limits of content.
+    pub(crate) async fn limited(limits: content::content::Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         install(&data).await;
@@ -160,6 +174,7 @@ impl Registry {
             clock: Arc::new(SystemClock::new()),
             dial: Arc::new(TcpDial::default()),
             tuning: Tuning::default(),
+            advertise: "127.0.0.1:7101".to_owned(),
             version: "0.1.0".to_owned(),
             disk_free: Arc::new(|| 1 << 40),
         });
@@ -167,13 +182,12 @@ impl Registry {
         let files = Arc::new(DiskFiles);
         let store = BlobStore::open(&data.join("content"), files, Options::default()).unwrap();
         let client = Client::new(Arc::new(NoPeers), transfer::client::Limits::default());
-        let content =
-            Content::new(cluster.clone(), store, client, content::content::Limits::default());
+        let content = Content::new(cluster.clone(), store, client, limits);
         let names = HostNames { external_url: None, names: vec!["reg.example".to_owned()] };
         let context = Context::new(cluster.clone(), content, names, Limits::default());
         let health = Health::new(Arc::clone(&context), facts());
         let router = api::router::router(&context, Arc::clone(&health));
-        let registry = Self { router, context, cluster, health, _folder: folder };
+        let registry = Self { router, context, cluster, health, folder };
         registry.until_ready().await;
         registry
     }
@@ -185,9 +199,14 @@ impl Registry {
         health::checks::check(&self.health).await;
     }
 
+    /// Where a blob lies on the disk.
+    pub(crate) fn file_of(&self, digest: &Digest) -> PathBuf {
+        Layout::new(&self.folder.path().join("data/content")).blob(digest)
+    }
+
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         let request = Request::builder().method(method).uri(path).header("host", "reg.example");
-        Ask { registry: self, request, body: Vec::new() }
+        Ask { registry: self, request, body: Vec::new(), is_chunked: false }
     }
 
     /// Creates a user with the password `pw`.

@@ -43,6 +43,8 @@ async fn people_collectors_and_engines_find_what_they_look_for() {
     let ca = registry.ask("GET", "/ca").send().await.is(200);
     assert!(ca.body.starts_with(b"-----BEGIN CERTIFICATE-----"));
 
+    registry.context.content.heal_once().await.unwrap();
+    registry.ask("POST", "/v2/a/b/blobs/uploads/").by_admin().send().await.is(202);
     let metrics = registry.ask("GET", "/metrics").send().await.is(200);
     let text = String::from_utf8(metrics.body).unwrap();
     for name in [
@@ -50,6 +52,10 @@ async fn people_collectors_and_engines_find_what_they_look_for() {
         "holdfast_raft_voters 1",
         "holdfast_raft_leader 1",
         "holdfast_disk_free_bytes ",
+        "holdfast_blobs_under_replicated 0",
+        "holdfast_blobs_lost 0",
+        "holdfast_blobs_corrupt 0",
+        "holdfast_uploads_open 1",
         "holdfast_http_requests_total{surface=\"health\"",
     ] {
         assert!(text.contains(name), "{name} in\n{text}");

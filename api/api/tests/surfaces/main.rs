@@ -5,6 +5,7 @@
 mod blobs;
 mod harness;
 mod health;
+mod limits;
 mod lists;
 mod login;
 mod management;

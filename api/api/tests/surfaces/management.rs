@@ -24,6 +24,29 @@ async fn cluster_status_is_for_administrators_and_names_the_replica() {
 }
 
 #[tokio::test]
+async fn cluster_status_counts_blobs_as_healing_saw_them() {
+    let registry = Registry::start().await;
+    let content = &registry.context.content;
+    let counted = async || {
+        let path = "/api/v0/meta/cluster_status";
+        let status = registry.ask("GET", path).by_admin().send().await.is(200).json();
+        let raft = &status["raft"];
+        ["under_replicated_blobs", "lost_blobs", "corrupt_blobs"].map(|key| raft[key].clone())
+    };
+    assert_eq!(counted().await, [json!(null), json!(null), json!(0)], "nobody has counted");
+    let digest = registry.push_blob("a/b", b"layer").await;
+    content.heal_once().await.unwrap();
+    assert_eq!(counted().await, [json!(0), json!(0), json!(0)]);
+
+    std::fs::write(registry.file_of(&digest), b"rotten").unwrap();
+    content.store().check(&digest).await.unwrap();
+    content.heal_once().await.unwrap();
+    // The only copy was damaged; its replica has said so, and nobody has another.
+    content.heal_once().await.unwrap();
+    assert_eq!(counted().await, [json!(1), json!(1), json!(1)]);
+}
+
+#[tokio::test]
 async fn settings_change_in_parts() {
     let registry = Registry::start().await;
     let path = "/api/v0/meta/settings";
@@ -70,6 +93,13 @@ async fn a_user_is_created_once_and_signs_in() {
     assert_eq!((made["name"].clone(), made["isOrg"].clone()), (json!("ann"), json!(false)));
     registry.ask("POST", path).by_admin().body(body).send().await.fails(400, "ACCOUNT_EXISTS");
     registry.ask("GET", "/v2/").by(("ann", "pw")).send().await.is(200);
+    // Both are asked before either has created: one of them is told.
+    let twice =
+        || registry.ask("POST", path).by_admin().body("{\"name\":\"eve\",\"password\":\"pw\"}");
+    let (first, second) = tokio::join!(twice().send(), twice().send());
+    let (made, refused) = if first.status == 201 { (first, second) } else { (second, first) };
+    assert_eq!(made.is(201).json()["name"], "eve");
+    refused.fails(400, "ACCOUNT_EXISTS");
     registry.ask("POST", path).by(("ann", "pw")).body(body).send().await.is(403);
     for bad in ["{\"name\":\"Bad Name\",\"password\":\"pw\"}", "{\"name\":\"bob\"}"] {
         let answer = registry.ask("POST", path).by_admin().body(bad).send().await;

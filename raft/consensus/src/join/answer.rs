@@ -24,8 +24,6 @@ use crate::replica::Replica;
 use crate::seal::same_secret;
 use crate::status::{ClusterStatus, ReplicaStatus};
 
-/// An eighth voter would make writes slower and tolerate no more failures than seven do.
-const MEMBERS_MAX: usize = 7;
 /// Clocks further apart than this are set right before anything else.
 const CLOCKS_APART_MS_MAX: u64 = 30_000;
 /// A member that has never voted, joined longer ago than this and is silent has been given up.
@@ -174,7 +172,8 @@ fn healthy(status: &ClusterStatus) -> Result<(), No> {
     )))
 }
 
-/// Lets go of newcomers that were given up, and sees that there is room for one more.
+/// Lets go of newcomers that were given up. Whether there is room then is decided with the join
+/// itself: others may be joining elsewhere at the same time.
 async fn make_room(cluster: &Cluster) -> Result<(), No> {
     let status = cluster.status();
     let now_ms = cluster.clock().wall_ms();
@@ -185,17 +184,10 @@ async fn make_room(cluster: &Cluster) -> Result<(), No> {
         let old = now_ms.saturating_sub(member.joined_wall_ms) > GIVEN_UP_AFTER_MS;
         !member.was_voter && !status.voters.contains(&member.replica_id) && silent && old
     };
-    let (gone, left): (Vec<_>, Vec<_>) = cluster.members().into_iter().partition(given_up);
-    for member in gone {
+    for member in cluster.members().into_iter().filter(given_up) {
         tracing::warn!(replica = %member.replica_id, "a member that never came to vote is dropped");
         let remove = MemberRemove { replica_id: member.replica_id };
         cluster.propose(Command::MemberRemove(remove)).await?;
-    }
-    if left.len() >= MEMBERS_MAX {
-        return Err(No::Refused(format!(
-            "the cluster has {} replicas, the most there can be; remove one first",
-            left.len()
-        )));
     }
     Ok(())
 }

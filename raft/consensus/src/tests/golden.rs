@@ -110,7 +110,10 @@ fn other_calls() -> Vec<(&'static str, Vec<u8>)> {
         certificate_expires_wall_ms: 1_778_889_600_000,
         takes_blobs: true,
         started_wall_ms: 1_771_149_000_000,
+        address: String::new(),
     };
+    let moved =
+        peer::Report { address: "node1.example:4443".to_owned(), ..peer::Report::default() };
     vec![
         ("propose", propose.encode_to_vec()),
         ("proposed", peer::ProposeResponse { result: Some(outcome), index: 12 }.encode_to_vec()),
@@ -122,6 +125,7 @@ fn other_calls() -> Vec<(&'static str, Vec<u8>)> {
             peer::DemoteRequest { sender: sender(), replica_id: "ba9876543210".to_owned() }
                 .encode_to_vec(),
         ),
+        ("status moved", peer::StatusResponse { report: Some(moved) }.encode_to_vec()),
     ]
 }
 

@@ -178,6 +178,7 @@ impl Town {
             clock: Arc::new(SystemClock::new()),
             dial: self.lines.dial_from(&member.address),
             tuning: self.tuning.clone(),
+            advertise: member.address.clone(),
             version: "0.1.0".to_owned(),
             disk_free: Arc::new(|| 1 << 40),
         };

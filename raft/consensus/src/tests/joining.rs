@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use metadata::command::Command;
 use metadata::members::MemberJoin;
+use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
 use metadata::tokens::JoinTokenCreate;
 use tempfile::TempDir;
@@ -14,7 +15,7 @@ use wire::clock::{Clock, SystemClock};
 
 use super::harness::{Town, has_user, put_user, until};
 use crate::bootstrap::FailureKind;
-use crate::cluster::Freshness;
+use crate::cluster::{Failure, Freshness};
 use crate::folder::Folder;
 use crate::identity::renewal::opened_ca;
 use crate::join::{JoinError, JoinOptions, join};
@@ -186,8 +187,8 @@ async fn what_would_harm_the_cluster_is_refused() {
 async fn an_eighth_replica_is_refused() {
     let town = Town::of(1).await;
     let token = token(&town, 9, u64::MAX).await;
-    for number in 2..=7 {
-        let join = MemberJoin {
+    let join = |number: u64| {
+        Command::from(MemberJoin {
             token_id: token.id().to_owned(),
             secret_hash: token.secret_hash(),
             public_key: format!("{number:064x}"),
@@ -198,9 +199,14 @@ async fn an_eighth_replica_is_refused() {
             incarnation: "one".to_owned(),
             allow_same_machine: false,
             version: "0.1.0".to_owned(),
-        };
-        town.cluster(0).propose(Command::from(join)).await.unwrap();
+        })
+    };
+    for number in 2..=7 {
+        town.cluster(0).propose(join(number)).await.unwrap();
     }
+    // Another replica may have answered at the same time: the state machine decides.
+    let refused = town.cluster(0).propose(join(8)).await.unwrap_err();
+    assert!(matches!(refused, Failure::Refused(Refusal::ClusterFull { members: 7 })), "{refused}");
     let error = Newcomer::new().refused(&town, &token, |_| {}).await;
     is(&error, FailureKind::Refused, "7 replicas, the most there can be");
 }

@@ -1,6 +1,6 @@
 //! Accounts and settings.
 
-use metadata::accounts::{self, UserPut};
+use metadata::accounts::{self, UserCreate, UserPut};
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::settings::{self, LEASE_MIN_S, SECONDS_MAX, SettingsSet};
@@ -52,6 +52,37 @@ fn a_user_is_made_or_changed_but_no_organization_and_not_the_last_administrator(
     assert_eq!(after.password_hash, "another");
     let page = accounts::page(&cluster.tables, "admin", 1).unwrap();
     assert_eq!((page.items[0].0.as_str(), page.more), ("alice", true));
+}
+
+#[test]
+fn a_user_is_created_once_whoever_asks_and_never_over_an_account() {
+    fn create(name: &str) -> UserCreate {
+        UserCreate { name: name.into(), password_hash: "first".into(), is_admin: true }
+    }
+    let exists = |name: &str| Err(Refusal::AccountExists { name: name.into() });
+    check([
+        case("new", |_| (), |_| create("eve").into(), Ok(Answer::Done)),
+        case("a user", |_| (), |_| create("alice").into(), exists("alice")),
+        case(
+            "an organization",
+            |c| drop(c.commit("new/r", "x")),
+            |_| create("new").into(),
+            exists("new"),
+        ),
+        case(
+            "no name for an account",
+            |_| (),
+            |_| create("a/b").into(),
+            Err(Refusal::AccountNameInvalid { name: "a/b".into() }),
+        ),
+    ]);
+    // Two replicas have looked at the same time and saw nobody: the first one stays.
+    let mut cluster = Cluster::new(3);
+    cluster.does(create("eve"));
+    let second = UserCreate { password_hash: "second".into(), is_admin: false, ..create("eve") };
+    assert_eq!(cluster.run(second), exists("eve"));
+    let row = accounts::find(&cluster.tables, "eve").unwrap().unwrap();
+    assert_eq!((row.password_hash.as_str(), row.is_admin, row.is_active), ("first", true, true));
 }
 
 #[test]

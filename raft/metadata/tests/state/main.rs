@@ -18,6 +18,7 @@ mod manifests;
 mod members;
 mod preconditions;
 mod random;
+mod read_only;
 mod repositories;
 mod samples;
 mod sessions;

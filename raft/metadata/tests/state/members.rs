@@ -2,7 +2,7 @@
 
 use metadata::bootstrap::{self, Bootstrap};
 use metadata::certificates;
-use metadata::members::{self, MemberJoin, MemberRemove, MemberUpdate};
+use metadata::members::{self, MEMBERS_MAX, MemberJoin, MemberRemove, MemberUpdate};
 use metadata::membership;
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
@@ -171,6 +171,23 @@ fn a_newcomer_needs_an_id_a_key_and_a_machine_of_its_own() {
             Err(Refusal::ReplicaIdTaken { replica_id: id(3) }),
         ),
     ]);
+}
+
+#[test]
+fn an_eighth_member_is_refused_until_one_has_left() {
+    let mut cluster = Cluster::new(3);
+    for number in 4..=7 {
+        cluster.does(join(number));
+    }
+    let full = Refusal::ClusterFull { members: 7 };
+    assert!(full.to_string().contains("7 replicas, the most there can be"), "{full}");
+    assert_eq!(cluster.run(join(8)), Err(full));
+    assert_eq!(members::list(&cluster.tables).unwrap().len(), MEMBERS_MAX);
+    let again = Answer::Joined { replica_id: id(7), number: MemberNumber(7) };
+    assert_eq!(cluster.does(join(7)), again, "one whose answer was lost is no eighth");
+    cluster.does(MemberRemove { replica_id: id(7) });
+    let joined = Answer::Joined { replica_id: id(8), number: MemberNumber(8) };
+    assert_eq!(cluster.does(join(8)), joined);
 }
 
 #[test]

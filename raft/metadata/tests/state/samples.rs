@@ -1,7 +1,7 @@
 //! One of each command, answer and refusal, with every field set.
 
 use metadata::access::Reason;
-use metadata::accounts::UserPut;
+use metadata::accounts::{UserCreate, UserPut};
 use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use metadata::collection::{Condemn, Delete, Needed};
 use metadata::command::Command;
@@ -49,6 +49,7 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(cluster_commands());
     commands.extend(repository_commands());
     commands.extend(blob_commands());
+    commands.extend(later_commands());
     commands
 }
 
@@ -169,6 +170,12 @@ fn blob_commands() -> Vec<Command> {
     ]
 }
 
+/// Those that came after the first golden file: a new one goes to the end.
+fn later_commands() -> Vec<Command> {
+    let (name, password_hash) = ("carol".to_owned(), "hash".to_owned());
+    vec![UserCreate { name, password_hash, is_admin: true }.into()]
+}
+
 pub(crate) fn answers() -> Vec<Answer> {
     vec![
         Answer::Done,
@@ -192,6 +199,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     let mut refusals = member_refusals();
     refusals.extend(account_refusals());
     refusals.extend(content_refusals());
+    refusals.extend(later_refusals());
     refusals
 }
 
@@ -215,6 +223,11 @@ fn member_refusals() -> Vec<Refusal> {
         Refusal::JoinTokenUnfit { id: token() },
         Refusal::ClusterExists { cluster_id: "c".into() },
     ]
+}
+
+/// Those that came after the first golden file: a new one goes to the end.
+fn later_refusals() -> Vec<Refusal> {
+    vec![Refusal::ClusterFull { members: 7 }, Refusal::AccountExists { name: "alice".into() }]
 }
 
 fn account_refusals() -> Vec<Refusal> {

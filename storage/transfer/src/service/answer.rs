@@ -41,6 +41,7 @@ impl Failure for OwnerFailure {
             Self::UploadUnknown => StatusCode::NOT_FOUND,
             Self::OffsetMismatch { .. } | Self::Superseded { .. } => StatusCode::CONFLICT,
             Self::BodyBroken { .. } => StatusCode::BAD_REQUEST,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::DigestMismatch | Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
