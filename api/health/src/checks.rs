@@ -14,10 +14,10 @@ use metadata::{accounts, certificates};
 use crate::facts::Health;
 
 /// Between two checks.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(2);
 /// Between two checks until the first good one.
 const EVERY_AT_FIRST: Duration = Duration::from_millis(200);
-/// Failed checks in a row that count.
+/// Failed checks in a row that count. A full disk is no matter of luck: it counts at once.
 const STRIKES: u32 = 3;
 /// A check that takes longer failed.
 const CHECK_MAX: Duration = Duration::from_secs(4);
@@ -79,7 +79,8 @@ impl Checks {
         match result {
             Ok(()) => *found = Found { strikes: 0, cause: String::new() },
             Err(cause) => {
-                *found = Found { strikes: found.strikes.saturating_add(1), cause };
+                let counted = if part == Part::Storage { STRIKES } else { 1 };
+                *found = Found { strikes: found.strikes.saturating_add(counted), cause };
             }
         }
     }
@@ -172,13 +173,15 @@ mod tests {
             checks.note(part, Ok(()));
         }
         assert!(checks.all_failed().is_empty());
-        let bad = || Err("disk full".to_owned());
-        checks.note(Part::Storage, bad());
-        checks.note(Part::Storage, bad());
-        assert_eq!(checks.failed(Part::Storage), None, "two are not three");
-        checks.note(Part::Storage, bad());
-        assert_eq!(checks.all_failed(), [(Part::Storage, "disk full".to_owned())]);
-        checks.note(Part::Storage, Ok(()));
-        assert_eq!(checks.failed(Part::Storage), None);
+        let bad = || Err("no majority".to_owned());
+        checks.note(Part::Metadata, bad());
+        checks.note(Part::Metadata, bad());
+        assert_eq!(checks.failed(Part::Metadata), None, "two are not three");
+        checks.note(Part::Metadata, bad());
+        assert_eq!(checks.all_failed(), [(Part::Metadata, "no majority".to_owned())]);
+        checks.note(Part::Metadata, Ok(()));
+        assert_eq!(checks.failed(Part::Metadata), None);
+        checks.note(Part::Storage, Err("disk full".to_owned()));
+        assert!(checks.failed(Part::Storage).is_some(), "a full disk counts at once");
     }
 }
