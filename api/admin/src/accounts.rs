@@ -21,7 +21,6 @@ use crate::call::Call;
 struct Asked {
     #[serde(default)]
     name: String,
-    full_name: Option<String>,
     is_org: Option<bool>,
     is_admin: Option<bool>,
     password: Option<String>,
@@ -66,7 +65,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     let account = Account {
         id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
         name,
-        full_name: asked.full_name.unwrap_or_default(),
+        full_name: String::new(),
         is_org: false,
         is_admin,
         is_active: true,

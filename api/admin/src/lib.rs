@@ -12,5 +12,6 @@ pub mod call;
 pub mod cluster_status;
 pub mod join_tokens;
 pub mod moment;
+pub mod repositories;
 pub mod settings;
 pub mod surface;

@@ -12,7 +12,7 @@ use edge::problem::Problem;
 use edge::request_log::RequestId;
 
 use crate::call::answered;
-use crate::{accounts, cluster_status, join_tokens, settings};
+use crate::{accounts, cluster_status, join_tokens, repositories, settings};
 
 /// Every route of this surface and its methods, as docs/api.md lists them.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -20,6 +20,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET, POST", "/api/v0/meta/settings"),
     ("GET, POST", "/api/v0/join_tokens"),
     ("DELETE", "/api/v0/join_tokens/{id}"),
+    ("GET", "/api/v0/repositories"),
+    ("GET, POST", "/api/v0/repositories/{ns}"),
+    ("GET, PATCH, DELETE", "/api/v0/repositories/{ns}/{repo}"),
     ("POST", "/enzi/v0/accounts"),
 ];
 
@@ -74,7 +77,43 @@ pub fn router(context: Arc<Context>) -> Router {
             })
             .fallback(async |request: Request| not_allowed(&request, "POST")),
         )
+        .merge(of_repositories())
         .with_state(context)
+}
+
+fn of_repositories() -> Router<Arc<Context>> {
+    type Named = Path<(String, String)>;
+    Router::new()
+        .route(
+            "/api/v0/repositories",
+            get(async |State(context): Replica, request: Request| {
+                answered(context, request, |call| repositories::list(call, None)).await
+            })
+            .fallback(async |request: Request| not_allowed(&request, "GET")),
+        )
+        .route(
+            "/api/v0/repositories/{ns}",
+            get(async |State(context): Replica, Path(ns): Path<String>, request: Request| {
+                answered(context, request, |call| repositories::list(call, Some(ns))).await
+            })
+            .post(async |State(context): Replica, Path(ns): Path<String>, request: Request| {
+                answered(context, request, |call| repositories::create(call, ns)).await
+            })
+            .fallback(async |request: Request| not_allowed(&request, "GET, POST")),
+        )
+        .route(
+            "/api/v0/repositories/{ns}/{repo}",
+            get(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
+                answered(context, request, |call| repositories::get(call, ns, repo)).await
+            })
+            .patch(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
+                answered(context, request, |call| repositories::update(call, ns, repo)).await
+            })
+            .delete(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
+                answered(context, request, |call| repositories::delete(call, ns, repo)).await
+            })
+            .fallback(async |request: Request| not_allowed(&request, "GET, PATCH, DELETE")),
+        )
 }
 
 /// The answer to a path of this surface that is not served.

@@ -168,6 +168,7 @@ impl Content {
     }
 }
 
+/// Until a write quorum has it.
 impl Content {
     /// Waits for a write quorum of receipts, and shortly for more.
     pub(crate) async fn gather(
@@ -217,10 +218,10 @@ impl Content {
             }
             let name = replica.to_string();
             let pull = self.shared.client.blob_pull(&name, &sealed.digest, &own);
-            match timeout(self.shared.limits.copies_max, pull).await {
-                Ok(Ok(receipt)) => sealed.receipts.extend(from_peer(receipt)),
+            match self.while_live(replica, pull).await {
+                Some(Ok(receipt)) => sealed.receipts.extend(from_peer(receipt)),
                 outcome => {
-                    is_full |= matches!(outcome, Ok(Err(TransferFailure::NoRoom)));
+                    is_full |= matches!(outcome, Some(Err(TransferFailure::NoRoom)));
                     tracing::debug!(%replica, ?outcome, "a replica took no copy");
                 }
             }
@@ -235,6 +236,25 @@ impl Content {
         Err(ContentFailure::TooFewHolders { reached, needed: field.write })
     }
 
+    /// What a replica answers, however long a large copy takes; `None` once it is not heard.
+    async fn while_live(
+        &self,
+        replica: ReplicaId,
+        asked: impl Future<Output = Answered>,
+    ) -> Option<Answered> {
+        tokio::pin!(asked);
+        loop {
+            match timeout(LOOK_EVERY, &mut asked).await {
+                Ok(answered) => return Some(answered),
+                Err(_) if self.is_live(replica) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// Until the cluster agrees.
+impl Content {
     /// Asks those who gave receipts for fresh ones.
     pub(crate) async fn refresh(&self, sealed: &mut Sealed) -> Result<(), ContentFailure> {
         let givers: Vec<ReplicaId> =

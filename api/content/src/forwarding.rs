@@ -22,11 +22,14 @@ use crate::owner_failures::{from_owner, to_owner};
 use crate::upload::{OpenUpload, Stage, failure};
 use crate::upload_id::UploadId;
 
-/// A replica that does not say within this whether it has an upload counts as dead for it.
+/// How long the owner may take to say whether it has an upload.
 const PROBE_MAX: Duration = Duration::from_secs(2);
 
 /// How long taking up an upload waits for a request on it that was sent by the dead owner.
 const TAKE_UP_MAX: Duration = Duration::from_secs(5);
+
+/// How long the second may take, which takes the upload up while it is asked.
+const PROBE_SECOND_MAX: Duration = Duration::from_secs(8);
 
 /// Where an upload's requests are carried out.
 enum Place {
@@ -38,7 +41,10 @@ enum Place {
 enum Probe {
     Has,
     HasNot,
+    /// It has been silent for a while.
     Dead,
+    /// It is there, but did not say in time.
+    Late,
 }
 
 impl Content {
@@ -147,6 +153,7 @@ impl Content {
     }
 }
 
+/// Finding the owner.
 impl Content {
     /// Finds out where an upload's requests are carried out.
     async fn locate(&self, id: &UploadId, meta: &UploadMeta) -> Result<Place, ContentFailure> {
@@ -158,7 +165,7 @@ impl Content {
             return whose(upload, meta).map(Place::Here);
         }
         let field = self.field().await?;
-        let mut owner_is_dead = false;
+        let (mut owner_is_dead, mut is_late) = (false, false);
         for number in [Some(id.owner()), id.second()].into_iter().flatten() {
             let Some(replica) = field.member(number) else { continue };
             if replica == field.own {
@@ -167,30 +174,41 @@ impl Content {
                     taken => return taken.map(Place::Here),
                 }
             }
-            match self.probe(replica, id, meta).await {
+            let patience = if number == id.owner() { PROBE_MAX } else { PROBE_SECOND_MAX };
+            match self.probe(replica, (id, meta), patience).await {
                 Probe::Has => return Ok(Place::There(replica)),
                 Probe::HasNot => {}
                 Probe::Dead => owner_is_dead |= number == id.owner(),
+                Probe::Late => is_late = true,
             }
         }
-        if owner_is_dead && id.second().is_none() {
+        // Whoever may still have the bytes is asked again; only what is lost is started over.
+        if is_late || owner_is_dead && id.second().is_none() {
             return Err(ContentFailure::OwnerUnreachable);
         }
         Err(ContentFailure::UploadUnknown)
     }
 
-    async fn probe(&self, replica: ReplicaId, id: &UploadId, meta: &UploadMeta) -> Probe {
+    async fn probe(
+        &self,
+        replica: ReplicaId,
+        (id, meta): (&UploadId, &UploadMeta),
+        patience: Duration,
+    ) -> Probe {
         if !self.is_live(replica) {
             return Probe::Dead;
         }
         let (to, named) = (replica.to_string(), named(id, meta));
-        match timeout(PROBE_MAX, self.shared.client.owner_holds(&to, &named)).await {
+        match timeout(patience, self.shared.client.owner_holds(&to, &named)).await {
             Ok(Ok(())) => Probe::Has,
             Ok(Err(OwnerFailure::UploadUnknown)) => Probe::HasNot,
-            Ok(Err(_)) | Err(_) => Probe::Dead,
+            Ok(Err(_)) | Err(_) => Probe::Late,
         }
     }
+}
 
+/// Taking over.
+impl Content {
     /// Takes an upload up that is on this disk: after a restart, or because its owner is dead.
     async fn take_up(
         &self,
@@ -231,7 +249,8 @@ impl Content {
         Ok(match status {
             Ok(Ok(staged)) if staged == offset => Abreast::Yes(vec![second]),
             Ok(Ok(staged)) if staged > offset => Abreast::Behind,
-            // It had the bytes too: it closed the upload or saw it cancelled.
+            // It had the bytes too, or the id would not name it: it closed the upload or saw it
+            // cancelled.
             Ok(Err(TransferFailure::UploadUnknown)) => Abreast::Behind,
             _ => Abreast::Yes(Vec::new()),
         })
@@ -251,7 +270,7 @@ impl Content {
         let is_ours = owner == Some(field.own);
         if !is_ours
             && let Some(owner) = owner
-            && matches!(self.probe(owner, &id, &meta).await, Probe::Has)
+            && matches!(self.probe(owner, (&id, &meta), PROBE_MAX).await, Probe::Has)
         {
             // Whoever asks here did not reach the owner, but we do: two must not take bytes.
             return Err(ContentFailure::OwnerUnreachable);

@@ -81,11 +81,12 @@ impl OpenUpload {
         self.touch();
         let waiting = Arc::clone(&self.work).lock_owned();
         tokio::pin!(waiting);
-        let work = if let Ok(work) = timeout(patience, &mut waiting).await {
-            work
-        } else {
-            self.turn.send_modify(|turn| *turn += 1);
-            waiting.await
+        let work = loop {
+            match timeout(patience, &mut waiting).await {
+                Ok(work) => break work,
+                // Again and again: who got the lock meanwhile sees only what comes after.
+                Err(_) => self.turn.send_modify(|turn| *turn += 1),
+            }
         };
         Turn { work, superseded: self.turn.subscribe() }
     }

@@ -110,20 +110,26 @@ impl Content {
         meta: UploadMeta,
         algorithms: &[Algorithm],
     ) -> Result<UploadId, ContentFailure> {
-        let random: [u8; 12] = rand::random();
-        let chosen = Self::chosen(field, &random)?;
+        let mut chosen = Self::chosen(field, &rand::random::<[u8; 12]>())?;
         let Some(own) = field.own_number() else {
             return Err(ContentFailure::Busy { what: "joining the cluster" });
         };
-        let second = chosen.first().and_then(|second| field.number(*second));
-        let id = UploadId::bound(own, second, random, &meta);
-
-        let store = &self.shared.store;
-        let upload = store.create_upload(&id.to_string(), algorithms).await;
-        let upload = upload.map_err(|error| failure("opening an upload", error))?;
-        let lanes = self.stage_at(&chosen, &id, algorithms).await;
-        self.shared.uploads.insert(OpenUpload::new(id, meta, Stage::Open(upload), lanes));
-        Ok(id)
+        loop {
+            let second = chosen.first().copied();
+            let number = second.and_then(|second| field.number(second));
+            let id = UploadId::bound(own, number, rand::random(), &meta);
+            let upload = self.shared.store.create_upload(&id.to_string(), algorithms).await;
+            let upload = upload.map_err(|error| failure("opening an upload", error))?;
+            let lanes = self.stage_at(&chosen, &id, algorithms).await;
+            if second.is_none_or(|second| lanes.contains(&second)) {
+                self.shared.uploads.insert(OpenUpload::new(id, meta, Stage::Open(upload), lanes));
+                return Ok(id);
+            }
+            // The id would name one as the second that has nothing: anew, among those that do.
+            let (here, ()) = tokio::join!(upload.cancel(), self.cancel_at(&lanes, &id));
+            here.map_err(|error| failure("opening an upload", error))?;
+            chosen = lanes;
+        }
     }
 
     /// Has another replica own the upload, since this one's disk takes nothing new: requests on it

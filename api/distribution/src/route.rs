@@ -53,6 +53,8 @@ pub enum Route {
 pub enum RouteError {
     /// Nothing of the kind is served.
     Unknown,
+    /// Trust data, which is not kept yet.
+    Trust,
     /// The form is known, the repository's name is none.
     Name(NameError),
 }
@@ -73,6 +75,9 @@ impl Route {
         let parts: Vec<Cow<str>> = raw.iter().map(|part| decoded(part)).collect();
         let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         match parts.as_slice() {
+            parts if parts.windows(2).any(|pair| pair == ["_trust", "tuf"]) => {
+                Err(RouteError::Trust)
+            }
             [name @ .., "tags", "list"] => Ok(Self::Tags(repository(name)?)),
             [name @ .., "blobs", "uploads" | "uploads/"] | [name @ .., "blobs", "uploads", ""] => {
                 Ok(Self::Uploads(repository(name)?))
@@ -149,6 +154,7 @@ mod tests {
             Ok(Route::Uploads(name)) => format!("uploads {}", name.as_str()),
             Ok(Route::Upload(name, id)) => format!("upload {} {id}", name.as_str()),
             Ok(Route::Referrers(name, digest)) => format!("referrers {} {digest}", name.as_str()),
+            Err(RouteError::Trust) => "trust".to_owned(),
             Err(RouteError::Unknown) => "unknown".to_owned(),
             Err(RouteError::Name(_)) => "bad name".to_owned(),
         }
@@ -190,6 +196,7 @@ mod tests {
             ("/v2/a%252Fb/manifests/x", "bad name"),
             ("/v2/a%FF/manifests/x", "bad name"),
             ("/v2/../manifests/x", "bad name"),
+            ("/v2/host:5000/a/b/_trust/tuf/root.json", "trust"),
             ("/v2/manifests/x", "unknown"),
             ("/v2/a/b", "unknown"),
             ("/v2/a", "unknown"),

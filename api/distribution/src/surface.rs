@@ -37,6 +37,7 @@ pub async fn serve(State(context): State<Arc<Context>>, request: Request) -> Res
             let query = Query::parse(parts.uri.query());
             dispatch(route, Call { context, parts, query, body }).await
         }
+        Err(RouteError::Trust) => Err(Problem::TrustDataNotKept),
         Err(RouteError::Unknown) => Err(Problem::PathUnknown),
         Err(RouteError::Name(error)) => Err(Problem::Name(error)),
     };

@@ -28,10 +28,15 @@ fn form_of(problem: &Problem) -> Form {
     let invalid = Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS");
     match problem {
         Problem::PathUnknown => Form::new(S::NOT_FOUND, "NOT_FOUND"),
-        Problem::MethodNotAllowed { .. } => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
+        Problem::MethodNotAllowed { .. } | Problem::TrustDataNotKept => {
+            Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED")
+        }
         Problem::Name(_) => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
         Problem::Digest(_) | Problem::DigestParameter | Problem::DigestMismatch { .. } => {
             Form::new(S::BAD_REQUEST, "INVALID_DIGEST")
+        }
+        Problem::VisibilityUnknown { .. } => {
+            Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_VISIBILITY")
         }
         Problem::PageNumber { .. }
         | Problem::Parameter(_)

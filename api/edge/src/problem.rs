@@ -18,6 +18,13 @@ pub enum Problem {
     /// Nothing is served under this path.
     #[error("nothing is served under this path")]
     PathUnknown,
+    /// Trust data of docker's content trust. No bare 404: to its clients that would mean that there
+    /// is none yet, and they would begin some.
+    #[error(
+        "this registry keeps no trust data yet, so nothing here is signed or checked; push and \
+         pull with DOCKER_CONTENT_TRUST=0"
+    )]
+    TrustDataNotKept,
     /// The path is known, the method is not.
     #[error("this path takes {allow}")]
     MethodNotAllowed {
@@ -39,6 +46,12 @@ pub enum Problem {
     /// A parameter or field that does not do.
     #[error("{0}")]
     Parameter(String),
+    /// A repository can't be shown to others in this way.
+    #[error("visibility is public or private, not {given:?}")]
+    VisibilityUnknown {
+        /// What was given.
+        given: String,
+    },
     /// A body that is not the JSON that is asked for.
     #[error("the body does not read as the JSON document that belongs here: {0}")]
     Json(String),

@@ -45,7 +45,9 @@ fn form_of(problem: &Problem) -> Form {
     use StatusCode as S;
     match problem {
         Problem::PathUnknown => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
-        Problem::MethodNotAllowed { .. } => Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+        Problem::MethodNotAllowed { .. } | Problem::TrustDataNotKept => {
+            Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED")
+        }
         Problem::Name(NameError::Repository(_) | NameError::RepositoryTooLong) => {
             Form::new(S::BAD_REQUEST, "NAME_INVALID")
         }
@@ -54,9 +56,10 @@ fn form_of(problem: &Problem) -> Form {
         | Problem::Digest(_)
         | Problem::DigestParameter
         | Problem::DigestMismatch { .. } => Form::new(S::BAD_REQUEST, "DIGEST_INVALID"),
-        Problem::PageNumber { .. } | Problem::Parameter(_) | Problem::Json(_) => {
-            Form::new(S::BAD_REQUEST, "UNSUPPORTED")
-        }
+        Problem::PageNumber { .. }
+        | Problem::Parameter(_)
+        | Problem::VisibilityUnknown { .. }
+        | Problem::Json(_) => Form::new(S::BAD_REQUEST, "UNSUPPORTED"),
         Problem::HeadTooLarge { what: "headers", .. } => {
             Form::new(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "UNSUPPORTED")
         }

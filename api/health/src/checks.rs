@@ -101,6 +101,7 @@ impl Checks {
 
 /// Checks all parts again and again; ends with the task it runs in.
 pub async fn run(health: &Health) {
+    let mut was_well = false;
     loop {
         check(health).await;
         let failed = health.checks.all_failed();
@@ -108,8 +109,8 @@ pub async fn run(health: &Health) {
             .iter()
             .map(|(part, cause)| Ailment { part: part.name().to_owned(), cause: cause.clone() });
         health.context.cluster.report_health(ailments.collect());
-        let is_well = failed.is_empty();
-        tokio::time::sleep(if is_well { EVERY } else { EVERY_AT_FIRST }).await;
+        was_well |= failed.is_empty();
+        tokio::time::sleep(if was_well { EVERY } else { EVERY_AT_FIRST }).await;
     }
 }
 
@@ -132,7 +133,7 @@ async fn timely(check: impl Future<Output = Result<(), String>>) -> Result<(), S
 fn storage(health: &Health) -> Result<(), String> {
     let disk =
         (health.facts.disk)().map_err(|error| format!("the disk does not answer: {error}"))?;
-    health.context.cluster.report_takes_blobs(disk.takes_content());
+    health.context.cluster.report_takes_blobs(health.context.content.store().check_room().is_ok());
     if disk.is_full() {
         let (free, mark) = (mib(disk.free_bytes), mib(disk.lower_mark_bytes()));
         return Err(format!("the disk is full: {free} MiB are free, {mark} are needed; free some"));

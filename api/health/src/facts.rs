@@ -20,19 +20,9 @@ pub struct Disk {
 const GIB: u64 = 1024 * 1024 * 1024;
 
 impl Disk {
-    /// Below this the replica takes no new content; the others go on.
-    pub fn upper_mark_bytes(self) -> u64 {
-        (self.total_bytes / 10).min(10 * GIB)
-    }
-
     /// Below this it is not healthy, and about to stop.
     pub fn lower_mark_bytes(self) -> u64 {
         (self.total_bytes / 20).min(2 * GIB)
-    }
-
-    /// Whether the replica takes new content.
-    pub fn takes_content(self) -> bool {
-        self.free_bytes >= self.upper_mark_bytes()
     }
 
     /// Whether it is full, but for what it needs to stop in order.
@@ -77,12 +67,11 @@ mod tests {
     use super::{Disk, GIB};
 
     #[test]
-    fn the_marks_are_a_part_of_a_small_disk_and_a_figure_on_a_large_one() {
+    fn the_mark_is_a_part_of_a_small_disk_and_a_figure_on_a_large_one() {
         let small = Disk { free_bytes: 9 * GIB, total_bytes: 20 * GIB };
-        assert_eq!((small.upper_mark_bytes(), small.lower_mark_bytes()), (2 * GIB, GIB));
+        assert_eq!(small.lower_mark_bytes(), GIB);
         let large = Disk { free_bytes: 9 * GIB, total_bytes: 1000 * GIB };
-        assert_eq!((large.upper_mark_bytes(), large.lower_mark_bytes()), (10 * GIB, 2 * GIB));
-        assert!(small.takes_content() && !large.takes_content());
+        assert_eq!(large.lower_mark_bytes(), 2 * GIB);
         assert!(!large.is_full() && Disk { free_bytes: GIB, ..large }.is_full());
     }
 }

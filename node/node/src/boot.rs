@@ -19,8 +19,10 @@ pub fn begin(content: &Path) -> io::Result<Boot> {
     Ok(judge(&note, &now))
 }
 
-/// Notes that this life ended in order; blocks.
+/// Notes that this life ended in order, once all its uploads are on the disk: the next life
+/// believes them even after a power cut. Blocks.
 pub fn goodbye(content: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(content)?)?;
     write(content, &format!("{} {GOODBYE}", boot_id()))
 }
 

@@ -105,7 +105,12 @@ impl Start {
             }
             () = stop_wished(&mut signals) => {
                 cluster.shutdown().await;
+                close(store, content_folder).await;
                 return Ok(End::Stopped);
+            }
+            cause = cluster.halted() => {
+                close(store, content_folder).await;
+                return Err(Stop::failed(cause));
             }
         };
         house::keep(&mut tasks, &content, &opened.health);
@@ -253,7 +258,9 @@ fn content_limits(config: &Config) -> ContentLimits {
 }
 
 fn store_options(config: &Config) -> Options {
-    let free_min_bytes = disk::watermark(&config.data, config.storage.free_min_bytes);
+    let content = config.content_folder();
+    let at = if content.is_dir() { &content } else { &config.data };
+    let free_min_bytes = disk::watermark(at, config.storage.free_min_bytes);
     Options { free_min_bytes, ..Options::default() }
 }
 

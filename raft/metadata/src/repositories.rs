@@ -49,6 +49,10 @@ message! {
         /// The log index of the last change to its manifests or tags: what entity tags of lists
         /// show.
         6 revision: u64,
+        /// What it is, in a line.
+        7 short_description: String,
+        /// What it is, as a page of Markdown.
+        8 long_description: String,
     }
 }
 
@@ -114,6 +118,30 @@ pub fn page(
         items.push((name, row));
     }
     Ok(Page::cut(items, limit))
+}
+
+/// Repositories in byte order, and where the next page begins.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Names with their rows.
+    pub items: Vec<(RepositoryName, RepositoryRow)>,
+    /// The first one that is not listed any more.
+    pub next: Option<RepositoryName>,
+}
+
+/// The repositories whose names begin with `prefix`, from `start` on, which need not be one.
+pub fn listing(
+    read: &impl Read,
+    prefix: &str,
+    start: &str,
+    limit: usize,
+) -> Result<Listing, Damage> {
+    let from = start.max(prefix).as_bytes().to_vec();
+    let end = if prefix.is_empty() { None } else { key::after_prefix(prefix.as_bytes()) };
+    let rows = read.range(Table::Repositories, &from, end.as_deref(), limit.saturating_add(1))?;
+    let mut items = rows.iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    let next = if items.len() > limit { items.pop().map(|(name, _)| name) } else { None };
+    Ok(Listing { items, next })
 }
 
 fn named((key, value): &Row) -> Result<(RepositoryName, RepositoryRow), Damage> {

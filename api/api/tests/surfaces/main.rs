@@ -11,4 +11,5 @@ mod login;
 mod management;
 mod manifests;
 mod ports;
+mod repositories;
 mod rights;

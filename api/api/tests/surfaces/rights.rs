@@ -12,6 +12,8 @@ async fn publish(registry: &Registry, name: &str) {
         actor: ADMIN.0.to_owned(),
         visibility: Some(Visibility::Public),
         immutable_tags: None,
+        short_description: None,
+        long_description: None,
     };
     registry.cluster.propose(update.into()).await.unwrap();
 }

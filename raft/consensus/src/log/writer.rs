@@ -167,7 +167,8 @@ impl Writer {
         }
         if !bytes.is_empty() {
             (&*file).write_all(&bytes)?;
-            file.sync_data()?;
+            // Whatever its kind: which bytes a failed fsync lost is unknown, also for want of room.
+            file.sync_data().map_err(|error| io::Error::other(format!("fsync: {error}")))?;
         }
         self.end += bytes.len() as u64;
         self.state = jobs.last().map_or(self.state, |job| job.state);

@@ -25,6 +25,12 @@ message! {
         3 visibility: Visibility,
         /// Whether a push asks: then one that exists is fine, and the setting decides.
         4 on_push: bool,
+        /// Whether a tag, once pushed, stays with its manifest.
+        5 immutable_tags: bool,
+        /// What it is, in a line.
+        6 short_description: String,
+        /// What it is, as a page.
+        7 long_description: String,
     }
 }
 
@@ -39,6 +45,10 @@ message! {
         3 visibility: Option<Visibility>,
         /// Whether a tag, once pushed, stays with its manifest.
         4 immutable_tags: Option<bool>,
+        /// What it is, in a line.
+        5 short_description: Option<String>,
+        /// What it is, as a page.
+        6 long_description: Option<String>,
     }
 }
 
@@ -63,7 +73,14 @@ impl RepositoryCreate {
                 Err(Refusal::RepositoryExists { repository: self.repository.clone() }.into())
             }
             None => {
-                create(tables, &self.repository, self.visibility, moment)?;
+                let row = create(tables, &self.repository, self.visibility, moment)?;
+                let row = RepositoryRow {
+                    immutable_tags: self.immutable_tags,
+                    short_description: self.short_description.clone(),
+                    long_description: self.long_description.clone(),
+                    ..row
+                };
+                put(tables, &self.repository, &row);
                 Ok(Answer::RepositoryCreated { created: true })
             }
         }
@@ -75,8 +92,16 @@ impl RepositoryUpdate {
         let row = existing(tables, &self.actor, &self.repository)?;
         let visibility = self.visibility.unwrap_or(row.visibility);
         let immutable_tags = self.immutable_tags.unwrap_or(row.immutable_tags);
+        let given = |new: &Option<String>, old: &String| new.as_ref().unwrap_or(old).clone();
+        let row = RepositoryRow {
+            visibility,
+            immutable_tags,
+            short_description: given(&self.short_description, &row.short_description),
+            long_description: given(&self.long_description, &row.long_description),
+            ..row
+        };
         list_public(tables, &self.repository, visibility);
-        put(tables, &self.repository, &RepositoryRow { visibility, immutable_tags, ..row });
+        put(tables, &self.repository, &row);
         Ok(Answer::Done)
     }
 }
@@ -128,6 +153,8 @@ pub(crate) fn create(
         immutable_tags: false,
         created_wall_ms: moment.wall_ms,
         revision: moment.index,
+        short_description: String::new(),
+        long_description: String::new(),
     };
     put(tables, repository, &row);
     let name = repository.as_str().as_bytes().to_vec();

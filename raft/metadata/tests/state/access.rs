@@ -7,6 +7,25 @@ use metadata::settings::SettingsSet;
 
 use crate::cluster::{Cluster, repository};
 
+/// Both are alice's.
+fn with_one_private_and_one_public() -> Cluster {
+    let mut cluster = Cluster::new(3);
+    for (name, visibility) in
+        [("alice/private", Visibility::Private), ("alice/public", Visibility::Public)]
+    {
+        cluster.does(RepositoryCreate {
+            repository: repository(name),
+            actor: "alice".into(),
+            visibility,
+            on_push: false,
+            immutable_tags: false,
+            short_description: String::new(),
+            long_description: String::new(),
+        });
+    }
+    cluster
+}
+
 #[test]
 fn rights_follow_owner_administrator_and_visibility() {
     use Action::{Administer, Create, Delete, Pull, Push};
@@ -14,13 +33,7 @@ fn rights_follow_owner_administrator_and_visibility() {
         AdminRequired, CreateOnPushOff, Permitted, ReadRequired, RepositoryMissing, SignInRequired,
         WriteRequired,
     };
-    let mut cluster = Cluster::new(3);
-    for (name, visibility) in
-        [("alice/private", Visibility::Private), ("alice/public", Visibility::Public)]
-    {
-        let (repository, actor) = (repository(name), "alice".into());
-        cluster.does(RepositoryCreate { repository, actor, visibility, on_push: false });
-    }
+    let mut cluster = with_one_private_and_one_public();
     // Who, what, where: why, and whether it is seen.
     let cases = [
         (None, Pull, "alice/public", Permitted, true),

@@ -136,6 +136,8 @@ fn state() -> Memory {
         actor: "admin".into(),
         visibility: Some(metadata::repositories::Visibility::Public),
         immutable_tags: None,
+        short_description: None,
+        long_description: None,
     });
     for text in ["idle", "condemned", "deleted"] {
         cluster.commit("alice/app", text);

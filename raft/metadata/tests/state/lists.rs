@@ -43,7 +43,15 @@ fn a_caller_lists_its_own_and_public_repositories_in_full_pages() {
         let visibility =
             if public.contains(&name) { Visibility::Public } else { Visibility::Private };
         let (repository, actor) = (repository(name), "admin".into());
-        cluster.does(RepositoryCreate { repository, actor, visibility, on_push: true });
+        cluster.does(RepositoryCreate {
+            repository,
+            actor,
+            visibility,
+            on_push: true,
+            immutable_tags: false,
+            short_description: String::new(),
+            long_description: String::new(),
+        });
     }
     let caller = |name: &str, is_admin| Caller { account: Some(name.into()), is_admin };
     let everything = ["alice-x/c", "alice/a", "alice/b", "bob/d", "bob/e", "zed/f"];

@@ -21,6 +21,8 @@ fn immutable(cluster: &mut Cluster) {
         actor: "admin".into(),
         visibility: None,
         immutable_tags: Some(true),
+        short_description: None,
+        long_description: None,
     });
 }
 

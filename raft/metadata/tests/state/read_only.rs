@@ -36,6 +36,9 @@ fn pushes_and_deletes(cluster: &Cluster) -> Vec<Command> {
             actor: admin(),
             visibility: Visibility::Private,
             on_push: false,
+            immutable_tags: false,
+            short_description: String::new(),
+            long_description: String::new(),
         }
         .into(),
         RepositoryDelete { repository: here(), actor: admin() }.into(),
@@ -59,8 +62,8 @@ fn while_read_only_every_push_and_every_delete_is_refused_inside_apply() {
     set_read_only(&mut cluster, false);
     for command in pushes_and_deletes(&cluster) {
         let name = command.name();
-        let outcome = cluster.run(command);
-        assert_ne!(outcome, Err(Refusal::ReadOnly), "{name}");
+        let outcome = cluster.clone().run(command);
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
     }
 }
 

@@ -14,7 +14,15 @@ use crate::cluster::{Cluster, HOUR_MS, case, check, digest, repository};
 
 fn create(name: &str, actor: &str, on_push: bool) -> RepositoryCreate {
     let (repository, visibility) = (repository(name), Visibility::Private);
-    RepositoryCreate { repository, actor: actor.into(), visibility, on_push }
+    RepositoryCreate {
+        repository,
+        actor: actor.into(),
+        visibility,
+        on_push,
+        immutable_tags: false,
+        short_description: String::new(),
+        long_description: String::new(),
+    }
 }
 
 fn created(created: bool) -> Outcome {
@@ -106,7 +114,14 @@ fn an_administrators_push_to_a_new_namespace_creates_an_organization_once() {
 fn settings_of_a_repository_are_changed_by_its_owner() {
     fn update(actor: &str, visibility: Option<Visibility>) -> RepositoryUpdate {
         let (repository, actor) = (repository("alice/r"), actor.into());
-        RepositoryUpdate { repository, actor, visibility, immutable_tags: None }
+        RepositoryUpdate {
+            repository,
+            actor,
+            visibility,
+            immutable_tags: None,
+            short_description: None,
+            long_description: None,
+        }
     }
     let given: fn(&mut Cluster) = |c| drop(c.does(create("alice/r", "alice", false)));
     let public: fn(&mut Cluster) = |c| {

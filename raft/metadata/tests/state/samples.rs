@@ -93,6 +93,9 @@ fn repository_commands() -> Vec<Command> {
             actor: actor(),
             visibility: Visibility::Public,
             on_push: true,
+            immutable_tags: false,
+            short_description: String::new(),
+            long_description: String::new(),
         }
         .into(),
         RepositoryUpdate {
@@ -100,6 +103,8 @@ fn repository_commands() -> Vec<Command> {
             actor: actor(),
             visibility: Some(Visibility::Private),
             immutable_tags: Some(true),
+            short_description: None,
+            long_description: None,
         }
         .into(),
         RepositoryDelete { repository: here(), actor: actor() }.into(),

@@ -231,6 +231,8 @@ impl World {
                     actor: actor(),
                     visibility: Some(if public { Public } else { Private }),
                     immutable_tags: Some(immutable),
+                    short_description: None,
+                    long_description: None,
                 }
                 .into()
             }
