@@ -11,7 +11,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
 
 run: ## build and start three replicas here; flags by ARGS, such as ARGS=--once
-	cargo build -p node --bin holdfast
+	cargo build --workspace --bins
 	exec $(TARGET)/debug/holdfast quickstart $(ARGS)
 
 check: ## format, lints and documentation, without running anything
@@ -24,7 +24,6 @@ test: ## everything that must hold before a change goes in; installs the clients
 	$(MAKE) check
 	$(TEST_BUILD)
 	cargo nextest run --workspace
-	cargo test --workspace --doc --quiet
 
 chaos: ## the long runs: thousands of rounds, minutes of kills, gigabytes, hundreds of power cuts
 	tools/ci/install-clients.sh
@@ -32,7 +31,7 @@ chaos: ## the long runs: thousands of rounds, minutes of kills, gigabytes, hundr
 	HOLDFAST_CHAOS=1 HOLDFAST_CUTS=300 cargo nextest run --profile chaos -p chaos-tests
 
 dist: ## a tarball with the binary, a systemd unit, a sample configuration and the manual
-	cargo build --release -p node --bin holdfast
+	cargo build --release --workspace --bins
 	rm -rf dist/$(PACKAGE)
 	mkdir -p dist/$(PACKAGE)/docs
 	cp $(TARGET)/release/holdfast node/dist/holdfast.service node/dist/holdfast.toml dist/$(PACKAGE)
