@@ -60,6 +60,7 @@ fn form_of(problem: &Problem) -> Form {
             Form::new(S::FORBIDDEN, "NOT_AUTHORIZED")
         }
         Problem::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
+        Problem::TagImmutable { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
         Problem::RangeOutside { .. } | Problem::ChunkMisplaced { .. } => {

@@ -50,6 +50,12 @@ impl HostNames {
         }
     }
 
+    /// `HOST[:PORT]` of [`HostNames::origin`].
+    pub fn host(&self, parts: &Parts) -> String {
+        let origin = self.origin(parts);
+        origin.split_once("://").map_or(origin.clone(), |(_, host)| host.to_owned())
+    }
+
     /// The host part of the default origin, port included: what people write before `/ns/repo`.
     pub fn external_host(&self) -> &str {
         match &self.external_url {

@@ -10,7 +10,7 @@ use metadata::refusal::Refusal;
 use metadata::tables::Damage;
 use oci::digest::{Digest, DigestError};
 use oci::manifest::ManifestError;
-use oci::name::{NameError, RepositoryName};
+use oci::name::{NameError, RepositoryName, TagName};
 
 /// Why a request is not done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -115,6 +115,19 @@ pub enum Problem {
     RepositoryNotCreated {
         /// What was pushed to.
         repository: RepositoryName,
+    },
+
+    /// The tag stands in a repository whose tags do not move. Clients know the words.
+    #[error(
+        "tag={tag} cannot be overwritten because {host}/{repository} is an immutable repository"
+    )]
+    TagImmutable {
+        /// The registry as the client wrote it, with its port.
+        host: String,
+        /// Where the tag stands.
+        repository: RepositoryName,
+        /// The tag.
+        tag: TagName,
     },
 
     /// The tag or digest is not in the repository.

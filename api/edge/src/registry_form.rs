@@ -80,6 +80,7 @@ fn form_of(problem: &Problem) -> Form {
         Problem::RepositoryNotCreated { .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because("REPOSITORY_NOT_CREATED")
         }
+        Problem::TagImmutable { .. } => Form::new(S::CONFLICT, "DENIED").because("TAG_IMMUTABLE"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "MANIFEST_UNKNOWN"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
         Problem::RangeOutside { .. } => Form::new(S::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
@@ -259,11 +260,13 @@ mod tests {
     async fn an_immutable_tag_is_said_in_the_known_words() {
         let repository = RepositoryName::parse("ns/repo").unwrap();
         let tag = TagName::parse("latest").unwrap();
-        let (status, document) = shown(Refusal::TagImmutable { repository, tag }.into()).await;
+        let host = "reg.example.com:7001".to_owned();
+        let (status, document) = shown(Problem::TagImmutable { host, repository, tag }).await;
         assert_eq!(status, StatusCode::CONFLICT);
         assert_eq!(document["errors"][0]["code"], "DENIED");
-        let message = document["errors"][0]["message"].as_str().unwrap();
-        assert!(message.starts_with("tag=latest cannot be overwritten because"), "{message}");
+        let words = "tag=latest cannot be overwritten because reg.example.com:7001/ns/repo is an \
+                     immutable repository";
+        assert_eq!(document["errors"][0]["message"], words);
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ mod conditions;
 mod names;
 #[path = "extra/referrers.rs"]
 mod referrers;
+#[path = "extra/repositories.rs"]
+mod repositories;
 #[path = "extra/spread.rs"]
 mod spread;
 #[path = "extra/tags.rs"]
@@ -39,6 +41,7 @@ pub(crate) enum Part {
     Referrers,
     Spread,
     Access,
+    Repositories,
 }
 
 /// All parts in order.
@@ -53,6 +56,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::Referrers,
     Part::Spread,
     Part::Access,
+    Part::Repositories,
 ];
 
 impl Part {
@@ -68,6 +72,7 @@ impl Part {
             Self::Referrers => referrers::all(run).await,
             Self::Spread => spread::all(run).await,
             Self::Access => access::all(run).await,
+            Self::Repositories => repositories::all(run).await,
         }
     }
 }

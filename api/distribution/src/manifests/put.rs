@@ -11,6 +11,7 @@ use edge::problem::Problem;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, StatusCode};
 use metadata::access::Action;
+use metadata::refusal::Refusal;
 use metadata::tags::Precondition;
 use oci::digest::{Algorithm, Digest};
 use oci::manifest::Manifest;
@@ -41,6 +42,7 @@ pub async fn put(call: Call, repository: RepositoryName, text: &str) -> Result<R
     let actor = admitted.caller.account().to_owned();
     let precondition = precondition(call.headers(), !named.is_empty(), &reference)?;
     let context = call.context.clone();
+    let host = context.names.host(&call.parts);
     let declared = call.header(CONTENT_TYPE).map(str::to_owned);
     let bytes = read(call).await?;
     let digest = checked_digest(&reference, &bytes)?;
@@ -51,8 +53,18 @@ pub async fn put(call: Call, repository: RepositoryName, text: &str) -> Result<R
     };
     let subject = manifest.subject.as_ref().map(|subject| subject.digest.clone());
     let pushed = Pushed { repository, digest, manifest, bytes, tags, precondition, actor };
-    publish::publish(&context, &pushed).await?;
+    publish::publish(&context, &pushed).await.map_err(|problem| naming(host, problem))?;
     Ok(created(&pushed, subject.as_ref(), &named))
+}
+
+/// An immutable repository is named as the client wrote it, host first.
+fn naming(host: String, problem: Problem) -> Problem {
+    match problem {
+        Problem::Refused(Refusal::TagImmutable { repository, tag }) => {
+            Problem::TagImmutable { host, repository, tag }
+        }
+        other => other,
+    }
 }
 
 /// The tags of `?tag=`, each once.

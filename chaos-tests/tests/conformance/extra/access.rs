@@ -12,36 +12,40 @@ use crate::run::{Ask, Run, Who};
 use crate::uploads;
 
 /// An endpoint by its id, and whether it needs more than reading.
-type Endpoint = (&'static str, Method, String, bool);
+pub(super) type Endpoint = (&'static str, Method, String, bool);
 
 pub(super) async fn all(run: &Run) {
     let Some(stranger) = run.step("private repository/prepared", prepared(run)).await else {
         return;
     };
-    for (id, method, rest, writes) in endpoints(run) {
-        let of = |repository: &str| {
-            let path = format!("/v2/{repository}/{rest}");
-            match method {
-                Method::HEAD => run.head(&path),
-                Method::PUT => run.put(&path),
-                Method::POST => run.post(&path),
-                Method::PATCH => run.patch(&path),
-                Method::DELETE => run.delete(&path),
-                _ => run.get(&path),
-            }
-        };
+    for endpoint in endpoints(run) {
         let missing = format!("{}-missing", run.repository);
-        let both = || [of(&run.repository), of(&missing)];
+        let both = || [ask(run, &run.repository, &endpoint), ask(run, &missing, &endpoint)];
+        let (id, method, _, writes) = &endpoint;
         let nobody = both().map(|it| it.who(Who::Anonymous));
         run.step(&format!("private repository/{id} by nobody"), challenged(nobody)).await;
         let other = both().map(|it| it.who(Who::Account(stranger.clone())));
-        let seen = shut_out(other, (&method, writes));
+        let seen = shut_out(other, (method, *writes));
         run.step(&format!("private repository/{id} by a stranger"), seen).await;
     }
     tokens(run, &stranger).await;
 }
 
-fn endpoints(run: &Run) -> Vec<Endpoint> {
+/// A request to an endpoint of a repository.
+pub(super) fn ask<'a>(run: &'a Run, repository: &str, endpoint: &Endpoint) -> Ask<'a> {
+    let (_, method, rest, _) = endpoint;
+    let path = format!("/v2/{repository}/{rest}");
+    match *method {
+        Method::HEAD => run.head(&path),
+        Method::PUT => run.put(&path),
+        Method::POST => run.post(&path),
+        Method::PATCH => run.patch(&path),
+        Method::DELETE => run.delete(&path),
+        _ => run.get(&path),
+    }
+}
+
+pub(super) fn endpoints(run: &Run) -> Vec<Endpoint> {
     let digest = run.digest(Algorithm::Sha256);
     let (blob, upload) = (format!("blobs/{digest}"), "blobs/uploads/none".to_owned());
     let (tag, by_digest) = ("manifests/v1".to_owned(), format!("manifests/{digest}"));
@@ -75,6 +79,11 @@ fn endpoints(run: &Run) -> Vec<Endpoint> {
 async fn prepared(run: &Run) -> Seen<Credentials> {
     let manifest = image(run).await?;
     manifests::pushed(run, &manifest, ("v1", &[])).await?;
+    stranger(run).await
+}
+
+/// A new account without any right.
+pub(super) async fn stranger(run: &Run) -> Seen<Credentials> {
     let (name, password) = (format!("stranger{}", run.draw()), format!("pass-{}", run.draw()));
     let account = json!({"name": name, "password": password, "isAdmin": false});
     let post = run.post("/enzi/v0/accounts").who(Who::Basic);
