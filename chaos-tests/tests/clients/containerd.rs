@@ -29,6 +29,21 @@ fn many_layers(seed: u64) -> Image {
     Image::of_layers(layers, seed)
 }
 
+/// Gives containerd an index of these images as `NAME:multi`; gives the blobs that it consists of.
+async fn imported(
+    ctr: &Program,
+    name: &str,
+    images: &[Image],
+    folder: &Path,
+) -> Vec<(String, String)> {
+    let (own, tar) = (folder.join(name), folder.join(format!("{name}.tar")));
+    write_layout(&own, images, &Image::index(images));
+    pack(&own, &tar).await;
+    let import = ["images", "import", "--no-unpack", "--all-platforms", "--base-name", name];
+    ctr.run(&[&import[..], &[&text(&tar)]].concat()).await.unwrap();
+    folder_digests(&own.join("blobs"))
+}
+
 /// Everything that containerd has of an image, as the blobs of an OCI layout.
 async fn exported(ctr: &Program, named: &str, folder: &Path) -> Vec<(String, String)> {
     let (tar, to) = (folder.join("exported.tar"), folder.join("exported"));
@@ -50,16 +65,9 @@ pub(crate) async fn pushes_and_pulls(cluster: &Cluster) {
     let trusted = containerd.hosts(&hosts, &cluster.ca_file().await.unwrap()).unwrap();
     let (tls, http) = (["--hosts-dir", &trusted], ["--plain-http", "--user"]);
     let who = credentials(cluster);
-    let images = [image(folder.path(), "one", 31).await, many_layers(3_200)];
-    let own = folder.path().join("own");
-    write_layout(&own, &images, &Image::index(&images));
-    let tar = folder.path().join("own.tar");
-    pack(&own, &tar).await;
-    let wanted = folder_digests(&own.join("blobs"));
-
     let pusher = containerd.ctr.clone().with(&["--namespace", "pusher"]);
-    let import = ["images", "import", "--no-unpack", "--all-platforms", "--base-name", "local"];
-    pusher.run(&[&import[..], &[&text(&tar)]].concat()).await.unwrap();
+    let images = [image(folder.path(), "one", 31).await, image(folder.path(), "two", 32).await];
+    let wanted = imported(&pusher, "local", &images, folder.path()).await;
     let to = format!("{}/ctr/tls:v1", hosts[0]);
     let push = ["images", "push", "--user", &who];
     pusher.run(&[&push[..], &tls, &[&to, "local:multi"]].concat()).await.unwrap();
@@ -78,7 +86,17 @@ pub(crate) async fn pushes_and_pulls(cluster: &Cluster) {
         let came = exported(&puller, &from, folder.path()).await;
         assert_eq!(came, wanted, "by HTTPS from replica {place}");
     }
+    let many = imported(&pusher, "many", &[many_layers(3_200)], folder.path()).await;
+    let to = format!("{}/ctr/many:v1", plain[2]);
+    pusher
+        .run(&[&["images", "push"], &http[..], &[&who, &to, "many:multi"]].concat())
+        .await
+        .unwrap();
     let puller = containerd.ctr.clone().with(&["--namespace", "plain-puller"]);
+    let from = format!("{}/ctr/many:v1", plain[0]);
+    puller.run(&[&["content", "fetch"], &http[..], &[&who, &from]].concat()).await.unwrap();
+    assert_eq!(exported(&puller, &from, folder.path()).await, many, "{LAYERS} layers");
+
     // With unpacking: the layer must read as a layer, too.
     let pull = ["images", "pull", "--snapshotter", "native", "--platform", "linux/amd64"];
     let from = format!("{}/ctr/plain:v1", plain[2]);

@@ -54,7 +54,8 @@ async fn podman_pushes_through_one_replica_and_pulls_the_same_from_the_others() 
     let to = format!("{}/podman/app:v1", hosts[0]);
     let pushed = own.run(&[&push[..], &["localhost/app:v1", &to]].concat()).await;
     pushed.unwrap();
-    compresses(&cluster, &own, &[&push[..], &["--format", "oci"]].concat()).await;
+    compresses(&cluster, &own, &push).await;
+    finds(&cluster, &own).await;
     let manifest = cluster.registry.json(1, "/v2/podman/app/manifests/v1").await.unwrap();
     for (place, host) in hosts.iter().enumerate().skip(1) {
         let other = with(&format!("other-{place}"));
@@ -82,7 +83,7 @@ async fn podman_pushes_through_one_replica_and_pulls_the_same_from_the_others() 
 async fn compresses(cluster: &Cluster, podman: &Program, push: &[&str]) {
     let hosts = hosts(cluster);
     let to = format!("{}/podman/zstd:v1", hosts[1]);
-    let zstd = ["--compression-format", "zstd", "localhost/app:v1", &to];
+    let zstd = ["--format", "oci", "--compression-format", "zstd", "localhost/app:v1", &to];
     podman.run(&[push, &zstd].concat()).await.unwrap();
     let manifest = cluster.registry.json(2, "/v2/podman/zstd/manifests/v1").await.unwrap();
     let kind = manifest["layers"][0]["mediaType"].as_str().unwrap();
@@ -93,6 +94,17 @@ async fn compresses(cluster: &Cluster, podman: &Program, push: &[&str]) {
     let manifest = cluster.registry.json(0, "/v2/podman/docker/manifests/v1").await.unwrap();
     let kind = manifest["mediaType"].as_str().unwrap();
     assert!(kind.starts_with("application/vnd.docker."), "{manifest}");
+}
+
+/// podman asks for Docker's old search first, and goes on to the catalog.
+async fn finds(cluster: &Cluster, podman: &Program) {
+    let host = &hosts(cluster)[0];
+    let search = ["search", "--tls-verify=false", "--format", "{{.Name}}"];
+    let found = podman.run(&[&search[..], &[&format!("{host}/podman")]].concat()).await.unwrap();
+    assert!(found.contains(&format!("{host}/podman/zstd")), "{found}");
+    let list = ["search", "--tls-verify=false", "--list-tags"];
+    let found = podman.run(&[&list[..], &[&format!("{host}/podman/zstd")]].concat()).await.unwrap();
+    assert!(found.ends_with("podman/zstd  v1"), "{found}");
 }
 
 /// Digests of the layers as they are unpacked, by the configuration that the registry holds.
