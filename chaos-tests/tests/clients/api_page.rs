@@ -20,7 +20,7 @@ mod examples;
 /// What the examples call besides the shell and its usual company.
 const PROGRAMS: [&str; 4] = ["sh", "curl", "jq", "sha256sum"];
 
-/// Rounds in which each replica changes something; before, about one in ten came back as it was.
+/// Rounds; read without a barrier, a follower's answer is seen to lack its change within five.
 const CHANGES: usize = 12;
 
 fn page() -> String {
