@@ -9,8 +9,10 @@
 //! themselves.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod balancer;
 pub mod checker;
 pub mod cluster;
+pub mod containerd;
 pub mod executable;
 pub mod history;
 pub mod image;

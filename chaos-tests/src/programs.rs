@@ -1,5 +1,6 @@
 //! Real clients: where their programs are, and a docker engine of our own in a private folder.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +15,8 @@ use crate::executable::{Ended, text};
 
 /// The largest layer through the slowest client.
 const CLIENT_S_MAX: u64 = 900;
-const ENGINE_S_MAX: u64 = 30;
+/// No daemon of ours takes longer to come up or to end.
+pub const ENGINE_S_MAX: u64 = 30;
 
 /// Where a client's program is; `None`, with a notice, where it is not installed.
 ///
@@ -24,6 +26,22 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|it| it.is_file());
     if found.is_none() {
         skip(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// Where a client's program is that `tools/ci/install-clients.sh` put beside the system: in
+/// `clients` of the target folder that this test lies in, or of `HOLDFAST_CLIENTS`.
+///
+/// `None`, with a notice, where it is not there.
+pub fn find_unpacked(name: &str) -> Option<PathBuf> {
+    let own = env::current_exe().unwrap_or_default();
+    let named = env::var_os("HOLDFAST_CLIENTS").map(PathBuf::from);
+    let beside = own.ancestors().skip(1).take(3).map(|folder| folder.join("clients"));
+    let found = named.into_iter().chain(beside).map(|folder| folder.join("bin").join(name));
+    let found = found.into_iter().find(|it| it.is_file());
+    if found.is_none() {
+        skip(&format!("{name} was not unpacked by tools/ci/install-clients.sh"));
     }
     found
 }
@@ -44,12 +62,29 @@ pub struct Program {
     path: PathBuf,
     first: Vec<String>,
     environment: Vec<(String, String)>,
+    folder: Option<PathBuf>,
 }
 
 impl Program {
     /// The program of this name, if it is installed.
     pub fn new(name: &str) -> Option<Self> {
-        Some(Self { path: find(name)?, first: vec![], environment: vec![] })
+        Some(Self::at(find(name)?))
+    }
+
+    /// The program of this name that was unpacked beside the system, if it is there.
+    pub fn unpacked(name: &str) -> Option<Self> {
+        Some(Self::at(find_unpacked(name)?))
+    }
+
+    fn at(path: PathBuf) -> Self {
+        Self { path, first: vec![], environment: vec![], folder: None }
+    }
+
+    /// Runs it in this folder.
+    #[must_use]
+    pub fn inside(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_path_buf());
+        self
     }
 
     /// Puts these arguments before all others.
@@ -71,6 +106,9 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.args(&self.first).args(arguments).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).kill_on_drop(true);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         let shown = format!("{} {}", self.path.display(), arguments.join(" "));
         let output = timeout(Duration::from_secs(CLIENT_S_MAX), command.output()).await;
         let output = output.with_context(|| format!("{shown} did not end"))??;
@@ -87,6 +125,15 @@ impl Program {
         let shown = format!("{} {}", self.path.display(), arguments.join(" "));
         ended.expect_done().context(shown)
     }
+}
+
+/// Asks a daemon of our own to end, and waits until it has.
+pub async fn end(daemon: &mut Child) -> Result<()> {
+    let pid = daemon.id().and_then(|it| i32::try_from(it).ok());
+    let pid = pid.and_then(rustix::process::Pid::from_raw).context("the daemon has ended")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+    timeout(Duration::from_secs(ENGINE_S_MAX), daemon.wait()).await??;
+    Ok(())
 }
 
 /// A docker engine that leaves the machine's network and folders alone.
@@ -143,11 +190,7 @@ impl Engine {
 
     /// Ends it; the mount that it leaves behind goes with the folder.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = self.process.id().and_then(|it| i32::try_from(it).ok());
-        let pid = pid.and_then(rustix::process::Pid::from_raw).context("the engine has ended")?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        timeout(Duration::from_secs(ENGINE_S_MAX), self.process.wait()).await??;
-        Ok(())
+        end(&mut self.process).await
     }
 }
 

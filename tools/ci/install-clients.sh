@@ -3,11 +3,15 @@
 #
 # As root on Debian, what is absent is installed from Debian's packages; these start no service. Anyone
 # else gets the names of what is missing, and the tests that need it say that they were skipped.
+#
+# Clients that this Debian does not have are put beside the system, into `clients` of the target
+# folder: oras and cosign from Debian 13, the oras library for Python into an environment of
+# its own. Where they can't be had, a notice says so and their tests are skipped.
 set -eu
 
 # command:package
 wanted="/usr/bin/docker:docker.io /usr/sbin/dockerd:docker.io iptables:iptables skopeo:skopeo
-podman:podman buildah:buildah curl:curl"
+podman:podman buildah:buildah umoci:umoci ctr:containerd curl:curl jq:jq"
 
 missing=""
 for pair in $wanted; do
@@ -32,6 +36,56 @@ if [ -n "${missing% }" ]; then
         fi
     else
         echo "notice: missing $missing: their tests will be skipped" >&2
+    fi
+fi
+
+cd "$(dirname "$0")/../.."
+clients=${CARGO_TARGET_DIR:-target}/clients
+mkdir -p "$clients/bin"
+clients=$(cd "$clients" && pwd)
+
+# Fetches packages of Debian 13 with lists and caches of its own and unpacks them; nothing of
+# the system changes. The mirror is the one that the system uses for its own packages.
+unpack_from_debian_13() {
+    command -v apt-get >/dev/null 2>&1 && command -v dpkg >/dev/null 2>&1 || return 1
+    mirror=$(apt-get indextargets --format '$(SITE)|$(CODENAME)' 2>/dev/null |
+        sed -n 's/|\(bookworm\|trixie\)$//p' | head -1)
+    [ -n "$mirror" ] || return 1
+    apt=$clients/apt
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/unpacked"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
+        >"$apt/sources.list"
+    set -- -q -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" \
+        -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+        -o Dir::State::status=/dev/null -o Acquire::Languages=none -o APT::Sandbox::User=root
+    (
+        cd "$apt" && apt-get "$@" update && apt-get "$@" download oras cosign &&
+            for package in ./*.deb; do dpkg -x "$package" unpacked || exit 1; done
+    ) || return 1
+    for name in oras cosign; do
+        cp "$apt/unpacked/usr/bin/$name" "$clients/bin/$name" || return 1
+    done
+    rm -rf "$apt"
+}
+
+if [ ! -x "$clients/bin/oras" ] || [ ! -x "$clients/bin/cosign" ]; then
+    if ! unpack_from_debian_13 >"$clients/debian.log" 2>&1; then
+        echo "notice: could not fetch oras and cosign ($clients/debian.log): their tests will be skipped" >&2
+    fi
+fi
+
+# A wrapper rather than a link: Python finds its environment by the path it was called by.
+if [ ! -x "$clients/bin/oras-python" ]; then
+    if {
+        python3 -m venv --clear "$clients/oras-python" ||
+            /usr/bin/python3 -m venv --clear "$clients/oras-python"
+    } >"$clients/python.log" 2>&1 &&
+        "$clients/oras-python/bin/pip" install -q oras==0.2.43 >>"$clients/python.log" 2>&1; then
+        printf '#!/bin/sh\nexec "%s/oras-python/bin/python" "$@"\n' "$clients" \
+            >"$clients/bin/oras-python"
+        chmod 755 "$clients/bin/oras-python"
+    else
+        echo "notice: could not install oras for Python ($clients/python.log): its tests will be skipped" >&2
     fi
 fi
 

@@ -60,7 +60,8 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     // Whether the name is free is decided with the creation: another replica may be asked too.
     let create = UserCreate { name: name.clone(), password_hash, is_admin };
     cluster.propose(create.into()).await?;
-    let row = cluster.read(Freshness::Local, |view| accounts::find(view, &name)).await?;
+    // It was applied at the leader; this replica may be behind.
+    let row = cluster.read(Freshness::Linearizable, |view| accounts::find(view, &name)).await?;
     let id = row.map(|row| row.id).unwrap_or_default();
     let account = Account {
         id: id.iter().map(|byte| format!("{byte:02x}")).collect(),

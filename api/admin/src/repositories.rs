@@ -5,7 +5,7 @@
 //! Source: dtr-interface 2.2, 3.1, 3.2, 12.4.
 
 use axum::response::Response;
-use consensus::cluster::Freshness;
+use consensus::cluster::{Cluster, Freshness};
 use edge::answer;
 use edge::caller::Need;
 use edge::paging::PAGE_MAX;
@@ -118,8 +118,7 @@ pub async fn create(call: Call, namespace: String) -> Result<Response, Problem> 
         long_description: asked.long_description.unwrap_or_default(),
     };
     cluster.propose(create.into()).await?;
-    let row = cluster.read(Freshness::Local, |view| repositories::find(view, &repository)).await?;
-    let row = row.ok_or_else(|| unknown(&repository))?;
+    let row = as_changed(&cluster, &repository).await?;
     Ok(answer::json(StatusCode::CREATED, &shown(&repository, &row, true)))
 }
 
@@ -149,8 +148,7 @@ pub async fn update(call: Call, namespace: String, name: String) -> Result<Respo
         long_description: asked.long_description,
     };
     cluster.propose(update.into()).await?;
-    let row = cluster.read(Freshness::Local, |view| repositories::find(view, &repository)).await?;
-    let row = row.ok_or_else(|| unknown(&repository))?;
+    let row = as_changed(&cluster, &repository).await?;
     Ok(answer::json(StatusCode::OK, &shown(&repository, &row, true)))
 }
 
@@ -161,6 +159,17 @@ pub async fn delete(call: Call, namespace: String, name: String) -> Result<Respo
     let repository = parsed(&namespace, &name)?;
     call.context.cluster.propose(RepositoryDelete { repository, actor }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// The repository after a change. The change was applied at the leader; this replica may be behind,
+/// and would show what was before.
+async fn as_changed(
+    cluster: &Cluster,
+    repository: &RepositoryName,
+) -> Result<RepositoryRow, Problem> {
+    let read =
+        cluster.read(Freshness::Linearizable, |view| repositories::find(view, repository)).await?;
+    read.ok_or_else(|| unknown(repository))
 }
 
 fn parsed(namespace: &str, name: &str) -> Result<RepositoryName, Problem> {

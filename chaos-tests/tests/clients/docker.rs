@@ -15,7 +15,7 @@ use crate::{ends_well, gone_everywhere, hosts};
 const REPOSITORY: &str = "docker/app";
 
 /// The digest of the only layer of an image that the engine has, as it would be on disk.
-async fn saved_layer(docker: &Program, image: &str, folder: &Path) -> String {
+pub(crate) async fn saved_layer(docker: &Program, image: &str, folder: &Path) -> String {
     let (saved, tar) = (folder.join("saved.tar"), Program::new("tar").unwrap());
     docker.run(&["save", "-o", &text(&saved), image]).await.unwrap();
     let names = tar.run(&["-tf", &text(&saved)]).await.unwrap();

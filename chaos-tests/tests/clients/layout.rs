@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chaos_tests::image::Blob;
+use chaos_tests::image::{Blob, INDEX, Image};
 use chaos_tests::pieces::{PIECE_BYTES, Pieces};
 use chaos_tests::programs::Program;
 use futures::StreamExt;
+use serde_json::json;
 use std::io::Write;
 
 /// A folder with a few small files and a large one, and its tar.
@@ -36,6 +37,46 @@ impl Layer {
         assert!(fs::metadata(&tar).unwrap().len() > mib * PIECE_BYTES as u64);
         Self { tar }
     }
+}
+
+/// Writes an image as skopeo's `dir:` form: the manifest, and each blob under its hash.
+pub(crate) fn write_dir(folder: &Path, image: &Image) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("version"), "Directory Transport Version: 1.1\n").unwrap();
+    fs::write(folder.join("manifest.json"), &image.manifest.bytes).unwrap();
+    for blob in &image.blobs {
+        fs::write(folder.join(blob.digest.trim_start_matches("sha256:")), &blob.bytes).unwrap();
+    }
+}
+
+/// Writes images and an index of them as an OCI layout, which names the index `multi`.
+pub(crate) fn write_layout(folder: &Path, images: &[Image], index: &Blob) {
+    let blobs = folder.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let all = images.iter().flat_map(|image| image.blobs.iter().chain([&image.manifest]));
+    for blob in all.chain([index]) {
+        fs::write(blobs.join(blob.digest.trim_start_matches("sha256:")), &blob.bytes).unwrap();
+    }
+    fs::write(folder.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
+    let top = json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": INDEX, "digest": index.digest, "size": index.bytes.len(),
+        "annotations": {"org.opencontainers.image.ref.name": "multi"}}]});
+    fs::write(folder.join("index.json"), top.to_string()).unwrap();
+}
+
+/// Unpacks a tar into a new folder.
+pub(crate) async fn unpack(tar: &Path, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let program = Program::new("tar").expect("tar is on every machine");
+    let (from, to) = (tar.to_string_lossy(), folder.to_string_lossy());
+    program.run(&["-C", &to, "-xf", &from]).await.unwrap();
+}
+
+/// Packs everything in a folder into a tar.
+pub(crate) async fn pack(folder: &Path, tar: &Path) {
+    let program = Program::new("tar").expect("tar is on every machine");
+    let (from, to) = (folder.to_string_lossy(), tar.to_string_lossy());
+    program.run(&["-C", &from, "-cf", &to, "."]).await.unwrap();
 }
 
 /// The SHA-256 of a file, as `sha256:…`.

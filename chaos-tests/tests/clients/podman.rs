@@ -54,6 +54,8 @@ async fn podman_pushes_through_one_replica_and_pulls_the_same_from_the_others() 
     let to = format!("{}/podman/app:v1", hosts[0]);
     let pushed = own.run(&[&push[..], &["localhost/app:v1", &to]].concat()).await;
     pushed.unwrap();
+    compresses(&cluster, &own, &push).await;
+    finds(&cluster, &own).await;
     let manifest = cluster.registry.json(1, "/v2/podman/app/manifests/v1").await.unwrap();
     for (place, host) in hosts.iter().enumerate().skip(1) {
         let other = with(&format!("other-{place}"));
@@ -75,6 +77,34 @@ async fn podman_pushes_through_one_replica_and_pulls_the_same_from_the_others() 
     assert_eq!(deleted.status().as_u16(), 202);
     gone_everywhere(&cluster, "podman/app", "v1").await;
     ends_well(&cluster);
+}
+
+/// The same image with layers that podman compresses by zstd, and with docker's media types.
+async fn compresses(cluster: &Cluster, podman: &Program, push: &[&str]) {
+    let hosts = hosts(cluster);
+    let to = format!("{}/podman/zstd:v1", hosts[1]);
+    let zstd = ["--format", "oci", "--compression-format", "zstd", "localhost/app:v1", &to];
+    podman.run(&[push, &zstd].concat()).await.unwrap();
+    let manifest = cluster.registry.json(2, "/v2/podman/zstd/manifests/v1").await.unwrap();
+    let kind = manifest["layers"][0]["mediaType"].as_str().unwrap();
+    assert!(kind.ends_with("tar+zstd"), "{manifest}");
+    let to = format!("{}/podman/docker:v1", hosts[2]);
+    let docker = ["--format", "v2s2", "localhost/app:v1", &to];
+    podman.run(&[push, &docker].concat()).await.unwrap();
+    let manifest = cluster.registry.json(0, "/v2/podman/docker/manifests/v1").await.unwrap();
+    let kind = manifest["mediaType"].as_str().unwrap();
+    assert!(kind.starts_with("application/vnd.docker."), "{manifest}");
+}
+
+/// podman asks for Docker's old search first, and goes on to the catalog.
+async fn finds(cluster: &Cluster, podman: &Program) {
+    let host = &hosts(cluster)[0];
+    let search = ["search", "--tls-verify=false", "--format", "{{.Name}}"];
+    let found = podman.run(&[&search[..], &[&format!("{host}/podman")]].concat()).await.unwrap();
+    assert!(found.contains(&format!("{host}/podman/zstd")), "{found}");
+    let list = ["search", "--tls-verify=false", "--list-tags"];
+    let found = podman.run(&[&list[..], &[&format!("{host}/podman/zstd")]].concat()).await.unwrap();
+    assert!(found.ends_with("podman/zstd  v1"), "{found}");
 }
 
 /// Digests of the layers as they are unpacked, by the configuration that the registry holds.
@@ -124,5 +154,31 @@ async fn buildah_builds_two_platforms_and_pushes_their_index() {
     let pull = ["pull", "--tls-verify=false", "--creds", &who, "--signature-policy", &policy];
     let from = format!("{}/buildah/multi:v1", hosts[2]);
     puller.run(&[&pull[..], &[&from]].concat()).await.unwrap();
+    builds_upon(&cluster, &puller, &policy).await;
     ends_well(&cluster);
+}
+
+/// A build whose base comes from one replica and whose outcome goes to another: the layer below is
+/// there already and is not sent again.
+async fn builds_upon(cluster: &Cluster, buildah: &Program, policy: &str) {
+    let (hosts, who, folder) = (hosts(cluster), credentials(cluster), tempfile::tempdir().unwrap());
+    let own = folder.path();
+    fs::write(own.join("added"), "added by a build").unwrap();
+    let base = format!("{}/buildah/multi:v1", hosts[0]);
+    fs::write(own.join("Containerfile"), format!("FROM {base}\nCOPY added /added\n")).unwrap();
+    let build = ["bud", "--isolation", "chroot", "--tls-verify=false", "--creds", &who];
+    let to = ["--signature-policy", policy, "--tag", "localhost/built", &text(own)];
+    buildah.run(&[&build[..], &to].concat()).await.unwrap();
+    let push = ["push", "--tls-verify=false", "--creds", &who, "--signature-policy", policy];
+    let to = format!("docker://{}/buildah/built:v1", hosts[1]);
+    buildah.run(&[&push[..], &["localhost/built", &to]].concat()).await.unwrap();
+    let index = cluster.registry.json(2, "/v2/buildah/multi/manifests/v1").await.unwrap();
+    let child = index["manifests"].as_array().unwrap();
+    let child = child.iter().find(|it| it["platform"]["architecture"] == "amd64").unwrap();
+    let child = child["digest"].as_str().unwrap();
+    let below = format!("/v2/buildah/multi/manifests/{child}");
+    let below = cluster.registry.json(2, &below).await.unwrap();
+    let built = cluster.registry.json(0, "/v2/buildah/built/manifests/v1").await.unwrap();
+    assert_eq!(built["layers"].as_array().unwrap().len(), 2, "{built}");
+    assert_eq!(built["layers"][0]["digest"], below["layers"][0]["digest"], "{built}");
 }

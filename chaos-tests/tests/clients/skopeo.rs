@@ -6,83 +6,69 @@ use std::path::Path;
 
 use chaos_tests::cluster::Cluster;
 use chaos_tests::executable::text;
-use chaos_tests::image::{Blob, INDEX, Image};
+use chaos_tests::image::{Blob, Image};
 use chaos_tests::length::Length;
 use chaos_tests::programs::Program;
 use serde_json::json;
 
-use crate::layout::{Layer, file_digest, folder_digests};
+use crate::layout::{Layer, file_digest, folder_digests, write_dir, write_layout};
 use crate::{credentials, ends_well, gone_everywhere, hosts};
 
-/// Writes an image as skopeo's `dir:` form: the manifest, and each blob under its hash.
-fn write_dir(folder: &Path, image: &Image) {
-    fs::create_dir_all(folder).unwrap();
-    fs::write(folder.join("version"), "Directory Transport Version: 1.1\n").unwrap();
-    fs::write(folder.join("manifest.json"), &image.manifest.bytes).unwrap();
-    for blob in &image.blobs {
-        fs::write(folder.join(blob.digest.trim_start_matches("sha256:")), &blob.bytes).unwrap();
-    }
-}
-
-/// Writes images and an index of them as an OCI layout.
-fn write_layout(folder: &Path, images: &[Image], index: &Blob) {
-    let blobs = folder.join("blobs/sha256");
-    fs::create_dir_all(&blobs).unwrap();
-    let all = images.iter().flat_map(|image| image.blobs.iter().chain([&image.manifest]));
-    for blob in all.chain([index]) {
-        fs::write(blobs.join(blob.digest.trim_start_matches("sha256:")), &blob.bytes).unwrap();
-    }
-    fs::write(folder.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
-    let top = json!({"schemaVersion": 2, "manifests": [{
-        "mediaType": INDEX, "digest": index.digest, "size": index.bytes.len(),
-        "annotations": {"org.opencontainers.image.ref.name": "multi"}}]});
-    fs::write(folder.join("index.json"), top.to_string()).unwrap();
-}
-
-/// skopeo's arguments for a registry with the cluster's own certificate, which is verified.
-struct Flags {
-    certificates: String,
+/// How skopeo reaches the registry: by HTTPS with a verified certificate, or by plain HTTP.
+pub(crate) struct Flags {
+    certificates: Option<String>,
     who: String,
 }
 
 impl Flags {
-    async fn of(cluster: &Cluster, folder: &Path) -> Self {
+    /// By HTTPS, with the cluster's authority.
+    pub(crate) async fn of(cluster: &Cluster, folder: &Path) -> Self {
         let certificates = folder.join("certificates");
         fs::create_dir_all(&certificates).unwrap();
         fs::copy(cluster.ca_file().await.unwrap(), certificates.join("ca.crt")).unwrap();
-        Self { certificates: text(&certificates), who: credentials(cluster) }
+        Self { certificates: Some(text(&certificates)), who: credentials(cluster) }
     }
 
-    async fn copy_in(&self, skopeo: &Program, from: &str, to: &str) {
-        let (certificates, who) = (&self.certificates, &self.who);
-        let arguments = [
-            "copy",
-            "--all",
-            "--preserve-digests",
-            "--dest-cert-dir",
-            certificates,
-            "--dest-creds",
-            who,
-            from,
-            to,
-        ];
-        skopeo.run(&arguments).await.unwrap();
+    /// By plain HTTP: skopeo shakes hands anew for each request, which is slow for many.
+    pub(crate) fn plain(cluster: &Cluster) -> Self {
+        Self { certificates: None, who: credentials(cluster) }
     }
 
-    async fn copy_out(&self, skopeo: &Program, from: &str, to: &str) {
-        let (certificates, who) = (&self.certificates, &self.who);
-        let arguments = [
-            "copy",
-            "--all",
-            "--preserve-digests",
-            "--src-cert-dir",
-            certificates,
-            "--src-creds",
-            who,
-            from,
-            to,
-        ];
-        skopeo.run(&arguments).await.unwrap();
+    /// The arguments for one side of a copy, `src-` or `dest-`, or for the only side there is.
+    fn for_side(&self, side: &str) -> Vec<String> {
+        let mut flags = vec![format!("--{side}creds"), self.who.clone()];
+        match &self.certificates {
+            Some(folder) => flags.extend([format!("--{side}cert-dir"), folder.clone()]),
+            None => flags.push(format!("--{side}tls-verify=false")),
+        }
+        flags
+    }
+
+    /// Runs a command of skopeo that has only one side.
+    pub(crate) async fn run(&self, skopeo: &Program, command: &[&str], rest: &[&str]) -> String {
+        self.both(skopeo, command, &[""], rest).await
+    }
+
+    async fn both(
+        &self,
+        skopeo: &Program,
+        command: &[&str],
+        sides: &[&str],
+        rest: &[&str],
+    ) -> String {
+        let flags: Vec<String> = sides.iter().flat_map(|side| self.for_side(side)).collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        skopeo.run(&[command, &flags, rest].concat()).await.unwrap()
+    }
+
+    pub(crate) async fn copy_in(&self, skopeo: &Program, from: &str, to: &str) {
+        let copy = ["copy", "--all", "--preserve-digests"];
+        self.both(skopeo, &copy, &["dest-"], &[from, to]).await;
+    }
+
+    pub(crate) async fn copy_out(&self, skopeo: &Program, from: &str, to: &str) {
+        let copy = ["copy", "--all", "--preserve-digests"];
+        self.both(skopeo, &copy, &["src-"], &[from, to]).await;
     }
 }
 
@@ -103,15 +89,35 @@ async fn skopeo_copies_an_image_in_and_the_same_out_of_the_others() {
         flags.copy_out(&skopeo, &from, &format!("dir:{}", text(&other))).await;
         assert_eq!(folder_digests(&other), folder_digests(&own), "from replica {place}");
     }
-    let list = ["list-tags", "--cert-dir", &flags.certificates, "--creds", &flags.who];
+    inspect(&skopeo, &flags, &format!("docker://{}/skopeo/app:v1", hosts[0]), &image).await;
     let named = format!("docker://{}/skopeo/app", hosts[2]);
-    let out = skopeo.run(&[&list[..], &[&named]].concat()).await.unwrap();
+    let out = flags.run(&skopeo, &["list-tags"], &[&named]).await;
     assert!(out.contains("\"v1\""), "{out}");
-    let delete = ["delete", "--cert-dir", &flags.certificates, "--creds", &flags.who];
-    let named = format!("docker://{}/skopeo/app:v1", hosts[2]);
-    skopeo.run(&[&delete[..], &[&named]].concat()).await.unwrap();
+    flags.run(&skopeo, &["delete"], &[&format!("{named}:v1")]).await;
     gone_everywhere(&cluster, "skopeo/app", "v1").await;
     ends_well(&cluster);
+}
+
+/// The manifest as it is, and what skopeo makes of it.
+async fn inspect(skopeo: &Program, flags: &Flags, named: &str, image: &Image) {
+    let raw = flags.run(skopeo, &["inspect", "--raw"], &[named]).await;
+    assert_eq!(raw.as_bytes(), image.manifest.bytes);
+    let shown = flags.run(skopeo, &["inspect"], &[named]).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["Digest"], image.manifest.digest);
+    assert_eq!(shown["RepoTags"], json!(["v1"]));
+    let layers: Vec<_> = image.digests().into_iter().rev().skip(1).rev().collect();
+    assert_eq!(shown["Layers"], json!(layers));
+}
+
+/// Every tag of a repository to another place, and from there to a folder.
+async fn sync(skopeo: &Program, flags: &Flags, hosts: &[String], folder: &Path) {
+    let (from, to) = (format!("{}/skopeo/multi", hosts[0]), format!("{}/mirror", hosts[1]));
+    let across = ["sync", "--all", "--preserve-digests", "--src", "docker", "--dest", "docker"];
+    flags.both(skopeo, &across, &["src-", "dest-"], &[&from, &to]).await;
+    let (from, to) = (format!("{}/mirror/multi", hosts[2]), text(&folder.join("synced")));
+    let down = ["sync", "--all", "--preserve-digests", "--src", "docker", "--dest", "dir"];
+    flags.both(skopeo, &down, &["src-"], &[&from, &to]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,6 +141,15 @@ async fn skopeo_copies_an_index_of_several_platforms_whole() {
         let blobs = (folder_digests(&other.join("blobs")), folder_digests(&own.join("blobs")));
         assert_eq!(blobs.0, blobs.1, "from replica {place}");
     }
+    sync(&skopeo, &flags, &hosts, folder.path()).await;
+    let synced: Vec<String> = folder_digests(&folder.path().join("synced/multi:all"))
+        .into_iter()
+        .map(|(_, digest)| digest)
+        .collect();
+    let mut wanted: Vec<String> = images.iter().flat_map(Image::digests).collect();
+    wanted.extend(images.iter().map(|image| image.manifest.digest.clone()));
+    wanted.push(index.digest);
+    assert!(wanted.iter().all(|digest| synced.contains(digest)), "{wanted:?} not in {synced:?}");
     ends_well(&cluster);
 }
 
