@@ -9,6 +9,7 @@
 //! | `HOLDFAST_CHAOS_LAYER_MIB` | 16 | 1024 | the large layer that docker and skopeo carry |
 //! | `HOLDFAST_CHAOS_BLOB_MIB` | 256 | 4096 | the blob that eight clients pull at once |
 //! | `HOLDFAST_CHAOS_PAIRS` | 1 | 6 | pairs of five replicas that are killed |
+//! | `HOLDFAST_CHAOS_CONNECTIONS` | 1500 | 10000 | idle connections whose memory is measured |
 
 use std::env;
 
@@ -27,15 +28,31 @@ pub struct Length {
     pub blob_mib: u64,
     /// Pairs of five replicas that are killed.
     pub pairs: u64,
+    /// Idle connections whose memory is measured.
+    pub connections: u64,
 }
 
 /// What `make test` does.
-const SHORT: Length =
-    Length { rounds: 500, kills: 2, minutes: 0, layer_mib: 16, blob_mib: 256, pairs: 1 };
+const SHORT: Length = Length {
+    rounds: 500,
+    kills: 2,
+    minutes: 0,
+    layer_mib: 16,
+    blob_mib: 256,
+    pairs: 1,
+    connections: 1_500,
+};
 
 /// What `make chaos` does.
-const LONG: Length =
-    Length { rounds: 10_000, kills: 40, minutes: 5, layer_mib: 1_024, blob_mib: 4_096, pairs: 6 };
+const LONG: Length = Length {
+    rounds: 10_000,
+    kills: 40,
+    minutes: 5,
+    layer_mib: 1_024,
+    blob_mib: 4_096,
+    pairs: 6,
+    connections: 10_000,
+};
 
 impl Length {
     /// Reads the environment of this process.
@@ -57,6 +74,7 @@ impl Length {
             layer_mib: number("LAYER_MIB", base.layer_mib),
             blob_mib: number("BLOB_MIB", base.blob_mib),
             pairs: number("PAIRS", base.pairs),
+            connections: number("CONNECTIONS", base.connections),
         }
     }
 }

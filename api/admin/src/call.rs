@@ -50,7 +50,7 @@ impl Call {
     /// The JSON document of the body; an empty body reads as `{}`.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
         let bytes_max = self.context.limits.form_bytes_max;
-        let body = RequestBody::new(self.body, &self.parts.headers, self.context);
+        let body = RequestBody::new(self.body, self.context);
         let bytes = body.read_all(bytes_max).await?;
         let bytes = bytes.ok_or(Problem::BodyTooLarge { bytes_max: bytes_max as u64 })?;
         let bytes = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };

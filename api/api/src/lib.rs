@@ -7,8 +7,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity;
+pub mod answers;
+pub mod bounds;
 pub mod connection;
+pub mod frames;
 pub mod guarded;
+pub mod inflow;
+pub mod opening;
 pub mod plain;
 pub mod public;
 pub mod router;

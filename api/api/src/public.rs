@@ -11,7 +11,9 @@ use tokio::task::JoinHandle;
 use wire::listen::Listen;
 use wire::server_tls::ServerTls;
 
+use crate::bounds::Bounds;
 use crate::connection::{self, Shared};
+use crate::inflow::Unread;
 use crate::plain::Plain;
 use crate::windows::Budget;
 
@@ -32,8 +34,8 @@ pub struct PublicOptions {
     pub tls: Arc<ServerTls>,
     /// Where plain HTTP listens and what it does, where it is on.
     pub plain: Option<(Arc<dyn Listen>, Plain)>,
-    /// Connections of both listeners together.
-    pub connections_max: usize,
+    /// What connections may take.
+    pub bounds: Bounds,
 }
 
 /// The public listeners of a replica.
@@ -49,11 +51,14 @@ impl Public {
     /// Begins to accept connections.
     pub fn start(options: PublicOptions) -> Self {
         let (drain, draining) = watch::channel(false);
-        let slots = Arc::new(Semaphore::new(options.connections_max));
-        let budget = Budget::default();
+        let bounds = options.bounds;
+        let slots = Arc::new(Semaphore::new(bounds.connections_max));
+        let budget = Budget::of(bounds.unread_bytes_max);
+        let unread = Arc::new(Unread::new(bounds.unread_bytes_max));
         let shared = |router: Router, tls: Option<Arc<ServerTls>>| {
             let (context, draining) = (Arc::clone(&options.context), draining.clone());
-            Arc::new(Shared { context, router, tls, budget: budget.clone(), draining })
+            let (budget, unread) = (budget.clone(), Arc::clone(&unread));
+            Arc::new(Shared { context, router, tls, budget, unread, bounds, draining })
         };
         let secure = shared(options.router.clone(), Some(Arc::clone(&options.tls)));
         let mut ports = vec![(Arc::clone(&options.listen), secure)];
@@ -65,7 +70,7 @@ impl Public {
             options.runtime.spawn(accept(listen, shared, Arc::clone(&slots)))
         });
         let accepting = accepting.collect();
-        let (context, connections_max) = (options.context, options.connections_max);
+        let (context, connections_max) = (options.context, bounds.connections_max);
         Self { context, drain, accepting, slots, connections_max }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use consensus::cluster::Failure;
 use metadata::refusal::Refusal;
 use oci::digest::Digest;
+use transfer::owner::Why;
 
 /// Why content could not be taken, found or handed out.
 ///
@@ -74,8 +75,10 @@ pub enum ContentFailure {
     /// Another replica asks to try again in `retry_after_s` seconds: 503.
     #[error("{text}")]
     Later {
-        /// Why not now.
+        /// Why not now, in its own words.
         text: String,
+        /// What it lacks.
+        why: Why,
         /// When to try again.
         retry_after_s: u32,
     },

@@ -154,6 +154,10 @@ impl Content {
                 Err(_) => failure = ContentFailure::OwnerUnreachable,
             }
             tracing::debug!(%replica, %failure, "a replica opens no upload for this full one");
+            // The account's own bound: going on would let it have that many on each replica.
+            if matches!(failure, ContentFailure::TooManyUploads { .. }) {
+                break;
+            }
         }
         Err(failure)
     }

@@ -33,7 +33,7 @@ pub async fn serve(State(context): State<Arc<Context>>, request: Request) -> Res
     let is_registry = parts.uri.path() != "/auth/token";
     let answered = match Route::parse(parts.uri.path()) {
         Ok(route) => {
-            let body = RequestBody::new(body, &parts.headers, Arc::clone(&context));
+            let body = RequestBody::new(body, Arc::clone(&context));
             let query = Query::parse(parts.uri.query());
             dispatch(route, Call { context, parts, query, body }).await
         }

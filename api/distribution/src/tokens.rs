@@ -45,11 +45,7 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
 /// With a form: `grant_type=password`. Refresh tokens are not given, so none is known.
 pub async fn post(mut call: Call) -> Result<Response, Problem> {
     let bytes_max = call.context.limits.form_bytes_max;
-    let empty = edge::body::RequestBody::new(
-        axum::body::Body::empty(),
-        &call.parts.headers,
-        call.context.clone(),
-    );
+    let empty = edge::body::RequestBody::new(axum::body::Body::empty(), call.context.clone());
     let body = std::mem::replace(&mut call.body, empty).read_all(bytes_max).await?;
     let body = body.ok_or(Problem::BodyTooLarge { bytes_max: bytes_max as u64 })?;
     let form = Query::parse(std::str::from_utf8(&body).ok());

@@ -1,9 +1,4 @@
-//! The body of a request: bounded in idle time, counted, and read on a little after a refusal.
-//!
-//! A client that is refused in the middle of a body sees "broken pipe" instead of the reason when
-//! the connection closes on it. So what is left of a body that was not read to its end is read by a
-//! task of its own for a short while (registry-protocol H19). A body nobody has begun to read is
-//! left alone where the client waits for "100 Continue": the first read is what asks it to send.
+//! The body of a request: bounded in idle time, and counted.
 
 use std::io;
 use std::pin::Pin;
@@ -14,19 +9,11 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use http::HeaderMap;
-use http::header::EXPECT;
 use http_body::Body as HttpBody;
 use tokio::time::{Instant, Sleep};
 
 use crate::context::Context;
 use crate::problem::Problem;
-
-/// What is read of a refused body: more than the largest manifest, so that a client which sends all
-/// of a manifest before it looks for an answer still sees the reason.
-const DRAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// For how long it is read.
-const DRAINED_FOR: Duration = Duration::from_secs(2);
 
 /// A request's body as a stream of its bytes.
 pub struct RequestBody {
@@ -36,24 +23,15 @@ pub struct RequestBody {
     context: Arc<Context>,
     idle_max: Duration,
     idle: Pin<Box<Sleep>>,
-    expects_continue: bool,
     is_read: bool,
 }
 
 impl RequestBody {
     /// Nothing is read yet.
-    pub fn new(body: Body, headers: &HeaderMap, context: Arc<Context>) -> Self {
+    pub fn new(body: Body, context: Arc<Context>) -> Self {
         let idle_max = context.limits.body_idle_max;
-        let expects_continue = headers.contains_key(EXPECT);
         let idle = Box::pin(tokio::time::sleep(idle_max));
-        Self {
-            body: Some(Mutex::new(body)),
-            context,
-            idle_max,
-            idle,
-            expects_continue,
-            is_read: false,
-        }
+        Self { body: Some(Mutex::new(body)), context, idle_max, idle, is_read: false }
     }
 
     /// All of it, where it has at most `bytes_max` bytes; `None` where it has more.
@@ -113,29 +91,5 @@ impl Stream for RequestBody {
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, idle))));
         }
         Poll::Pending
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        let Some(body) = self.body.take() else { return };
-        let body = body.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if body.is_end_stream() || (self.expects_continue && !self.is_read) {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(DRAINED_FOR, drain(body)));
-        }
-    }
-}
-
-async fn drain(body: Body) {
-    let mut body = body.into_data_stream();
-    let mut read = 0;
-    while let Some(Ok(bytes)) = body.next().await {
-        read += bytes.len();
-        if read > DRAINED_BYTES_MAX {
-            break;
-        }
     }
 }

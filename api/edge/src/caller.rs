@@ -22,6 +22,8 @@ use tokio::time::timeout;
 use crate::context::{Context, SERVICE};
 use crate::origin::Connected;
 use crate::problem::Problem;
+use crate::rates::Payer;
+use crate::traffic::Surface;
 
 /// How new the state must be that a request is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +86,24 @@ impl Caller {
         admission: Admission,
     ) -> Result<Self, Problem> {
         let origin = context.names.origin(parts);
-        let is_stale = settle(context, admission.need).await?;
         let credentials = Credentials::parse(parts.headers.get(AUTHORIZATION).map(AsRef::as_ref));
+        let is_anonymous = matches!(credentials, Credentials::None);
+        if is_anonymous {
+            // Known at once: what is too much is not even made to wait.
+            pay(context, parts, None)?;
+        }
+        let is_stale = settle(context, admission.need).await?;
         let address = Connected::of(parts).address.ip();
         let mut caller = Self { identity: Identity::anonymous(), is_stale, origin, admission };
         match context.auth.identify(&credentials, address).await {
             Ok(identity) => caller.identity = identity,
-            Err(failure) => return Err(caller.not_known(failure)),
+            Err(failure) => {
+                pay(context, parts, None)?;
+                return Err(caller.not_known(failure));
+            }
+        }
+        if !is_anonymous {
+            pay(context, parts, caller.identity.account.as_deref())?;
         }
         Ok(caller)
     }
@@ -213,6 +226,16 @@ impl Caller {
         };
         Problem::Unauthorized { challenge, reason }
     }
+}
+
+/// Counts a request of this account, or of the client's address where there is none. The account is
+/// one that was proven: else anybody could use up what another has. Health pages cost nothing.
+fn pay(context: &Context, parts: &Parts, account: Option<&str>) -> Result<(), Problem> {
+    if Surface::of(parts.uri.path()) == Surface::Health {
+        return Ok(());
+    }
+    let payer = Payer::of(account, Connected::of(parts).address.ip());
+    context.rates.take(payer, context.clock.monotonic_ms())
 }
 
 /// How long a question about the cluster's health waits for the cluster.

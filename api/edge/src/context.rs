@@ -10,6 +10,7 @@ use wire::clock::Clock;
 
 use crate::limits::Limits;
 use crate::origin::HostNames;
+use crate::rates::Rates;
 use crate::traffic::Traffic;
 
 /// The `service` of challenges and tokens; clients send it back, any is taken.
@@ -27,6 +28,8 @@ pub struct Context {
     pub names: HostNames,
     /// What may be asked.
     pub limits: Limits,
+    /// How much of it each caller has left.
+    pub rates: Rates,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
     /// What was asked so far.
@@ -45,6 +48,7 @@ impl Context {
             content,
             auth,
             names,
+            rates: Rates::new(limits.rate),
             limits,
             clock,
             traffic: Traffic::default(),

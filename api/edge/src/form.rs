@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use consensus::cluster::Unavailable;
+use content::failure::ContentFailure;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE,
     RETRY_AFTER, WWW_AUTHENTICATE,
@@ -11,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use metadata::access::Reason;
 use serde::Serialize;
 use serde_json::Value;
+use transfer::owner::Why;
 
 use crate::answer;
 use crate::problem::Problem;
@@ -107,6 +109,22 @@ pub(crate) fn unavailable_word(reason: Unavailable) -> &'static str {
     }
 }
 
+/// The word for what the replica lacks that carried the request out: the same as if it had been
+/// asked itself.
+pub(crate) fn owner_word(why: Why) -> &'static str {
+    match why {
+        Why::NoMajority => unavailable_word(Unavailable::NoMajority),
+        Why::NoLeader => unavailable_word(Unavailable::NoLeader),
+        Why::OutcomeUnknown => unavailable_word(Unavailable::Unknown),
+        Why::CatchingUp => unavailable_word(Unavailable::CatchingUp),
+        Why::ShuttingDown => unavailable_word(Unavailable::ShuttingDown),
+        Why::TooFewHolders => "TOO_FEW_HOLDERS",
+        Why::BlobUnreachable => "BLOB_UNREACHABLE",
+        Why::OwnerUnreachable => "UPLOAD_OWNER_UNREACHABLE",
+        Why::Busy => "BUSY",
+    }
+}
+
 /// The `Range` of an upload of so many bytes: `0-0` where there is none yet.
 ///
 /// Source: registry-protocol UP1, UP2.
@@ -124,7 +142,10 @@ fn set_headers(problem: &Problem, status: StatusCode, headers: &mut HeaderMap) {
             set(LOCATION, location);
             set(RANGE, &upload_range(*offset));
         }
-        Problem::TooManyAttempts { retry_after_s } | Problem::Unavailable { retry_after_s, .. } => {
+        Problem::TooManyAttempts { retry_after_s }
+        | Problem::TooManyRequests { retry_after_s, .. }
+        | Problem::Unavailable { retry_after_s, .. }
+        | Problem::Content(ContentFailure::Later { retry_after_s, .. }) => {
             set(RETRY_AFTER, &retry_after_s.to_string());
         }
         _ if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {

@@ -20,6 +20,7 @@ pub mod origin;
 pub mod paging;
 pub mod problem;
 pub mod query;
+pub mod rates;
 pub mod registry_form;
 pub mod request_log;
 pub mod traffic;

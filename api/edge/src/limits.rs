@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::rates::Rate;
+
 /// The bounds of this replica, from its configuration.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -17,6 +19,8 @@ pub struct Limits {
     pub request_line_bytes_max: usize,
     /// Bytes of all headers of a request together.
     pub headers_bytes_max: usize,
+    /// Requests of one caller; `None`: as many as it likes.
+    pub rate: Option<Rate>,
     /// A body that stands still for so long is given up.
     pub body_idle_max: Duration,
     /// For so long a replica without a majority answers by the rights it last knew; zero: never.
@@ -33,6 +37,7 @@ impl Default for Limits {
             form_bytes_max: 64 * 1024,
             request_line_bytes_max: 16 * 1024,
             headers_bytes_max: 32 * 1024,
+            rate: None,
             body_idle_max: Duration::from_mins(1),
             stale_reads_max: Duration::from_hours(1),
             token_life: Duration::from_mins(5),

@@ -12,6 +12,8 @@ use oci::digest::{Digest, DigestError};
 use oci::manifest::ManifestError;
 use oci::name::{NameError, RepositoryName, TagName};
 
+use crate::rates::{Payer, Rate};
+
 /// Why a request is not done.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
@@ -88,6 +90,21 @@ pub enum Problem {
     #[error("too many wrong passwords for this account from this address; wait and try again")]
     TooManyAttempts {
         /// When.
+        retry_after_s: u32,
+    },
+    /// More requests than one caller may send.
+    #[error(
+        "{payer} may send {} requests a second to this replica, and {} at once after a quiet \
+         time; wait and try again",
+        rate.per_second,
+        rate.burst
+    )]
+    TooManyRequests {
+        /// Whose requests are counted together.
+        payer: Payer,
+        /// How many there may be.
+        rate: Rate,
+        /// When there may be one more.
         retry_after_s: u32,
     },
     /// The right is missing.

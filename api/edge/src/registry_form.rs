@@ -71,7 +71,8 @@ fn form_of(problem: &Problem) -> Form {
             Form::new(S::BAD_REQUEST, "SIZE_INVALID")
         }
         Problem::Unauthorized { .. } => Form::new(S::UNAUTHORIZED, "UNAUTHORIZED"),
-        Problem::TooManyAttempts { .. } => Form::new(S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        Problem::TooManyAttempts { .. } => too_many("TOO_MANY_ATTEMPTS"),
+        Problem::TooManyRequests { .. } => too_many("TOO_MANY_REQUESTS"),
         Problem::Denied { reason, .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
         }
@@ -99,6 +100,11 @@ fn form_of(problem: &Problem) -> Form {
             .because(form::unavailable_word(*reason)),
         Problem::Fault(_) => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
+}
+
+/// A caller's own limit (CL7).
+fn too_many(reason: &'static str) -> Form {
+    Form::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS").because(reason)
 }
 
 /// Refusals that no request of this surface can lead to are faults here.
@@ -173,16 +179,15 @@ fn form_of_content(failure: &ContentFailure) -> Form {
         ContentFailure::DigestMismatch { .. } => Form::new(S::BAD_REQUEST, "DIGEST_INVALID"),
         ContentFailure::BodyBroken { .. } => Form::new(S::BAD_REQUEST, "SIZE_INVALID"),
         ContentFailure::TooLarge { .. } => Form::new(S::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
-        ContentFailure::TooManyUploads { .. } => {
-            Form::new(S::TOO_MANY_REQUESTS, "TOOMANYREQUESTS").because("TOO_MANY_UPLOADS")
-        }
+        ContentFailure::TooManyUploads { .. } => too_many("TOO_MANY_UPLOADS"),
         ContentFailure::NoRoom => {
             Form::new(S::INSUFFICIENT_STORAGE, "UNAVAILABLE").because("NO_ROOM")
         }
         ContentFailure::TooFewHolders { .. } => unavailable.because("TOO_FEW_HOLDERS"),
         ContentFailure::BlobUnreachable { .. } => unavailable.because("BLOB_UNREACHABLE"),
         ContentFailure::OwnerUnreachable => unavailable.because("UPLOAD_OWNER_UNREACHABLE"),
-        ContentFailure::Busy { .. } | ContentFailure::Later { .. } => unavailable.because("BUSY"),
+        ContentFailure::Busy { .. } => unavailable.because("BUSY"),
+        ContentFailure::Later { why, .. } => unavailable.because(form::owner_word(*why)),
         ContentFailure::Cluster(_) | ContentFailure::Fault(_) => {
             Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN")
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::bounds::Bounds;
 use api::plain::Plain;
 use api::public::{Public, PublicOptions};
 use consensus::cluster::Cluster;
@@ -11,9 +12,11 @@ use content::content::Content;
 use edge::context::Context;
 use edge::limits::Limits;
 use edge::origin::HostNames;
+use edge::rates::Rate;
 use health::facts::{Facts, Health};
 use tokio::runtime::Handle;
 use tools::config::Config;
+use tools::config::limits as configuration;
 use tools::config::listeners::Http;
 use tools::machine;
 use wire::certificate::CertifiedKey;
@@ -66,11 +69,7 @@ impl PublicPort {
         let pair = certificate_for(config, cluster, &hosts).await?;
         let tls = Arc::new(ServerTls::new(&pair.certificate_pem, &pair.key_pem)?);
         let names = HostNames { external_url: config.public.external_url.clone(), names: hosts };
-        let limits = Limits {
-            body_idle_max: Duration::from_secs(u64::from(config.limits.body_idle_max_s)),
-            ..Limits::default()
-        };
-        let context = Context::new(cluster.clone(), content.clone(), names, limits);
+        let context = Context::new(cluster.clone(), content.clone(), names, limits(&config.limits));
         let health = Health::new(Arc::clone(&context), facts(config, cluster).await?);
         let https_port = listeners.secure.local_addr()?.port();
         let router = api::router::router(&context, Arc::clone(&health));
@@ -81,7 +80,7 @@ impl PublicPort {
             listen: listeners.secure,
             tls: Arc::clone(&tls),
             plain: listeners.plain.map(|listen| (listen, plain(config, https_port))),
-            connections_max: listeners.connections_max,
+            bounds: bounds(&config.limits, listeners.connections_max),
         });
         tracing::info!(https = config.public.listen, "clients are answered");
         Ok(Self { public, tls: ServerCertificate(tls), health })
@@ -96,6 +95,32 @@ impl PublicPort {
     pub(crate) async fn drain(self, drain_max: Duration) {
         self.public.drain(drain_max).await;
     }
+}
+
+/// What requests may ask.
+fn limits(configured: &configuration::Limits) -> Limits {
+    let rate =
+        Rate { per_second: configured.requests_per_second, burst: configured.requests_burst };
+    Limits {
+        rate: (rate.per_second > 0).then_some(rate),
+        body_idle_max: seconds(configured.body_idle_max_s),
+        ..Limits::default()
+    }
+}
+
+/// What connections may take.
+fn bounds(configured: &configuration::Limits, connections_max: usize) -> Bounds {
+    Bounds {
+        connections_max,
+        head_max: seconds(configured.head_max_s),
+        idle_max: seconds(configured.connection_idle_max_s),
+        stall_max: seconds(configured.body_idle_max_s),
+        unread_bytes_max: u64::from(configured.unread_mib_max) * 1024 * 1024,
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
 }
 
 fn plain(config: &Config, https_port: u16) -> Plain {

@@ -96,11 +96,20 @@ pub enum OwnerFailure {
     /// Too few replicas have room.
     #[error("no room for the blob")]
     NoRoom,
+    /// The account has as many uploads open there as it may.
+    #[error("the account has {open} uploads open, the most it may have")]
+    TooManyUploads {
+        /// How many are open.
+        open: usize,
+    },
     /// The same may succeed in `retry_after_s` seconds.
     #[error("{text}")]
     Unavailable {
         /// Why not now, for a person.
         text: String,
+        /// Why not now, for the answer's form.
+        #[serde(default)]
+        why: Why,
         /// When to try again.
         retry_after_s: u32,
     },
@@ -124,8 +133,52 @@ pub enum OwnerFailure {
     },
 }
 
+/// What an owner lacks just now. It travels as a word; an unknown one reads as [`Why::Busy`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// A majority of the voters.
+    NoMajority,
+    /// A leader.
+    NoLeader,
+    /// The outcome of a command that was sent.
+    OutcomeUnknown,
+    /// The newest state: it is loading a snapshot.
+    CatchingUp,
+    /// Time: it is stopping.
+    ShuttingDown,
+    /// Other replicas that take a copy.
+    TooFewHolders,
+    /// A replica that has the blob.
+    BlobUnreachable,
+    /// The replica that keeps the upload.
+    OwnerUnreachable,
+    /// Anything else it has too much of.
+    #[default]
+    #[serde(other)]
+    Busy,
+}
+
 impl From<TransferFailure> for OwnerFailure {
     fn from(failure: TransferFailure) -> Self {
         Self::Unreachable { cause: failure.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OwnerFailure, Why};
+
+    #[test]
+    fn a_reason_of_a_newer_or_an_older_replica_reads_as_busy() {
+        for text in [
+            r#"{"kind":"unavailable","text":"t","retry_after_s":3}"#,
+            r#"{"kind":"unavailable","text":"t","retry_after_s":3,"why":"out_of_tea"}"#,
+        ] {
+            let failure: OwnerFailure = serde_json::from_str(text).unwrap();
+            let expected =
+                OwnerFailure::Unavailable { text: "t".into(), why: Why::Busy, retry_after_s: 3 };
+            assert_eq!(failure, expected);
+        }
     }
 }

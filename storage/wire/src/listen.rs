@@ -4,10 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::keep_alive;
 use crate::stream::BoxStream;
+
+/// Connections that the system holds until they are accepted; it may allow fewer. One that finds no
+/// room is tried again by its client after a second, so there is room for all that come at once.
+const WAITING_MAX: u32 = 4_096;
 
 /// A place where connections arrive.
 #[async_trait]
@@ -35,11 +39,29 @@ impl TcpListen {
     ///
     /// The text names the address: the port is taken, or the address is not one of this machine's.
     pub async fn bind(address: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
+        let listener = listen(address).await.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
         Ok(Self { listener })
     }
+}
+
+/// Listens on the first of the addresses that `address` means and that are this machine's.
+async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut failure = None;
+    for address in lookup_host(address).await? {
+        let bound = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let bound = bound.and_then(|socket| {
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(WAITING_MAX)
+        });
+        match bound {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such address")))
 }
 
 #[async_trait]

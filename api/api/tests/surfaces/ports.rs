@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::bounds::Bounds;
 use api::plain::Plain;
 use api::public::{Public, PublicOptions};
 use base64::Engine as _;
@@ -41,7 +42,7 @@ async fn open(registry: &Registry, redirects: bool) -> Ports {
         listen,
         tls,
         plain: Some((plain_listen, plain)),
-        connections_max: 16,
+        bounds: Bounds { connections_max: 16, ..Bounds::default() },
     });
     Ports { public, https, http }
 }

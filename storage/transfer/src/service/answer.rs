@@ -44,6 +44,7 @@ impl Failure for OwnerFailure {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::DigestMismatch | Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+            Self::TooManyUploads { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Fault { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unreachable { .. } => StatusCode::BAD_GATEWAY,
