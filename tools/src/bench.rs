@@ -177,12 +177,18 @@ async fn run_all(args: &BenchArgs, all: &[Asked]) -> Result<Exit, Stop> {
             progress.step(&asked.name);
             progress.drive(&shared, &plan).await
         };
-        let outcome = outcome.await;
-        let outcome = outcome.inspect_err(|_| progress.finish()).map_err(|failure| {
-            let stop = failure.into_stop();
-            Stop::new(stop.exit, format!("{}: {}", asked.name, stop.text))
-        })?;
-        lines.push(Line::new(&asked.name, concurrency, outcome));
+        match outcome.await {
+            Ok(outcome) => lines.push(Line::new(&asked.name, concurrency, outcome)),
+            Err(failure) => {
+                progress.finish();
+                // What was measured before is not lost.
+                if !lines.is_empty() {
+                    tell(args.json, &header, &lines);
+                }
+                let stop = failure.into_stop();
+                return Err(Stop::new(stop.exit, format!("{}: {}", asked.name, stop.text)));
+            }
+        }
     }
     progress.finish();
     tell(args.json, &header, &lines);

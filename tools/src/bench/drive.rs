@@ -30,6 +30,8 @@ pub struct Plan {
     pub concurrency: usize,
     /// Where requests go.
     pub mode: Mode,
+    /// Whether a busy registry is asked again.
+    pub patient: bool,
 }
 
 /// How far a plan is; others may look while it is driven.
@@ -83,6 +85,7 @@ pub async fn drive(
     let mut tasks = JoinSet::new();
     for place in 0..workers {
         let mut worker = Worker::new(shared, plan.mode, place);
+        worker = if plan.patient { worker.patient() } else { worker };
         worker.connect().await?;
         tasks.spawn(work(worker, plan.clone(), course.clone(), start.clone()));
     }

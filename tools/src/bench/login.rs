@@ -14,7 +14,7 @@ use wire::client_tls::ClientTls;
 
 use super::address::Address;
 use super::failure::Failure;
-use super::sink::Sink;
+use super::sink::{Sink, Take};
 use super::wire_http::Connection;
 use crate::client::Credentials;
 
@@ -140,7 +140,7 @@ impl Tokens {
         let head = self.request(scope);
         connection.send(head.as_bytes(), std::iter::empty()).await.map_err(broke)?;
         let answer = connection.head(false).await.map_err(broke)?;
-        let mut sink = Sink::keep();
+        let mut sink = Sink::new(Take::Keep);
         connection.body(answer.framing, &mut sink).await.map_err(broke)?;
         if answer.status != 200 {
             return Err(self.refused(answer.status));

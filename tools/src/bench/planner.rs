@@ -1,7 +1,7 @@
 //! Makes a workload's plan: pushes what it reads, and prepares what it pushes.
 //!
-//! All of it happens before the clock starts. What is pushed lies under `bench/` and `zb/`, in
-//! repositories that are new in each run; only the large sets of tags and repositories are found
+//! All of it happens before the clock starts. What is pushed lies under `bench/`, `zb/` and
+//! `bench-catalog-…/`, in repositories that are new in each run; only the large sets of tags and repositories are found
 //! again by the next run.
 
 mod images;
@@ -18,7 +18,7 @@ use super::login::Login;
 use super::mode::Mode;
 use super::progress::Progress;
 use super::sample::Sample;
-use super::sink::Sink;
+use super::sink::Take;
 use super::steps::Repository;
 use super::worker::{Request, Shared, Worker};
 use super::workload::{Asked, Kind, Size};
@@ -86,20 +86,22 @@ impl<'a> Planner<'a> {
             Kind::CatalogPage(total) => self.catalog_pages(total, count).await?,
             Kind::Token => vec![self.token()?],
         };
-        Ok(Plan { samples: samples.into(), count, concurrency, mode: asked.mode })
+        let (samples, mode) = (samples.into(), asked.mode);
+        Ok(Plan { samples, count, concurrency, mode, patient: false })
     }
 
     /// Does samples that nobody measures; the first that fails ends it.
     async fn prepare(&self, samples: Vec<Sample>) -> Result<(), Failure> {
         let (count, concurrency) = (samples.len(), PREPARING_CLIENTS);
-        let plan = Plan { samples: samples.into(), count, concurrency, mode: Mode::Spread };
+        let (samples, mode) = (samples.into(), Mode::Spread);
+        let plan = Plan { samples, count, concurrency, mode, patient: true };
         let outcome: Outcome = self.progress.drive(self.shared, &plan).await?;
         outcome.first_error.map_or(Ok(()), Err)
     }
 
     /// A worker for what is done once.
     fn worker(&self) -> Worker {
-        Worker::new(self.shared, Mode::Spread, 0)
+        Worker::new(self.shared, Mode::Spread, 0).patient()
     }
 
     /// Whether a manifest is there.
@@ -107,7 +109,7 @@ impl<'a> Planner<'a> {
         let path = repository.manifest(reference);
         let scope = &repository.scope;
         let head = Request { method: "HEAD", path: &path, scope, kind: "*/*", body: None };
-        let answer = self.worker().exchange(&head, Sink::count()).await?;
+        let answer = self.worker().exchange(&head, Take::Count).await?;
         Ok(answer.head.status == 200)
     }
 
@@ -117,7 +119,7 @@ impl<'a> Planner<'a> {
         let (path, scope) = (from.manifest(tag), &from.scope);
         let kind = super::image::MANIFEST;
         let get = Request { method: "GET", path: &path, scope, kind, body: None };
-        let answer = self.worker().expect(&get, 200, Sink::keep()).await?;
+        let answer = self.worker().expect(&get, 200, Take::Keep).await?;
         let image = Image::from_manifest(answer.sink.kept()).ok_or_else(|| {
             Failure::answer(format!("{path} is no manifest of an image with a layer"), None)
         })?;

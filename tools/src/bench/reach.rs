@@ -8,7 +8,7 @@ use super::address::Address;
 use super::answer::Head;
 use super::failure::Failure;
 use super::login::Login;
-use super::sink::Sink;
+use super::sink::{Sink, Take};
 use super::wire_http::Connection;
 use super::worker::Shared;
 use crate::client::Credentials;
@@ -53,7 +53,7 @@ async fn ping(address: &Address, tls: &ClientTls) -> Result<Head, Failure> {
     let request = format!("GET /v2/ HTTP/1.1\r\nHost: {}\r\n\r\n", address.authority);
     connection.send(request.as_bytes(), std::iter::empty()).await.map_err(broke)?;
     let head = connection.head(false).await.map_err(broke)?;
-    connection.body(head.framing, &mut Sink::count()).await.map_err(broke)?;
+    connection.body(head.framing, &mut Sink::new(Take::Count)).await.map_err(broke)?;
     // A registry need not say that it is one, so a plain 200 is believed.
     if head.status == 200 || head.status == 401 && !head.challenges.is_empty() {
         return Ok(head);

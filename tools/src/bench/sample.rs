@@ -6,7 +6,7 @@ use super::address::path_of;
 use super::failure::Failure;
 use super::fill::Blob;
 use super::image::Image;
-use super::sink::Sink;
+use super::sink::Take;
 use super::steps::{Done, Repository, Way};
 use super::worker::{Request, Worker};
 
@@ -120,7 +120,7 @@ impl Sample {
             }
             Self::Ask { method, scope, path, kind } => {
                 let request = Request { method, path, scope, kind, body: None };
-                let answer = worker.expect(&request, 200, Sink::count()).await?;
+                let answer = worker.expect(&request, 200, Take::Count).await?;
                 Ok(Done { bytes: answer.received.bytes, first_byte: None })
             }
             Self::Walk { scope, path } => walk(worker, scope, path).await,
@@ -136,7 +136,7 @@ async fn walk(worker: &mut Worker, scope: &Arc<str>, path: &str) -> Result<Done,
     let mut path = path.to_owned();
     for _ in 0..PAGES_MAX {
         let request = Request { method: "GET", path: &path, scope, kind: "", body: None };
-        let answer = worker.expect(&request, 200, Sink::count()).await?;
+        let answer = worker.expect(&request, 200, Take::Count).await?;
         done.bytes += answer.received.bytes;
         match answer.head.link.as_deref().and_then(next) {
             Some(next) => path_of(next).clone_into(&mut path),

@@ -6,6 +6,17 @@ use oci::verifier::Verifier;
 /// Of an answer that is read out, no more is kept.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
+/// What is to become of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// It is forgotten; the connection counts its bytes.
+    Count,
+    /// It is hashed with SHA-256.
+    Hash,
+    /// It is kept, as far as a page or an error may reasonably go.
+    Keep,
+}
+
 /// Takes a body piece by piece.
 pub struct Sink {
     hash: Option<Box<Verifier>>,
@@ -13,19 +24,10 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Forgets the bytes; the connection counts them.
-    pub fn count() -> Self {
-        Self { hash: None, kept: None }
-    }
-
-    /// Hashes the bytes with SHA-256.
-    pub fn hash() -> Self {
-        Self { hash: Some(Box::new(Verifier::new(&[Algorithm::Sha256]))), kept: None }
-    }
-
-    /// Keeps the bytes, as far as a page or an error may reasonably go.
-    pub fn keep() -> Self {
-        Self { hash: None, kept: Some(Vec::new()) }
+    /// Takes nothing yet.
+    pub fn new(take: Take) -> Self {
+        let hash = (take == Take::Hash).then(|| Box::new(Verifier::new(&[Algorithm::Sha256])));
+        Self { hash, kept: (take == Take::Keep).then(Vec::new) }
     }
 
     /// Takes the next bytes.

@@ -7,7 +7,7 @@ use super::address::path_of;
 use super::failure::Failure;
 use super::fill::Blob;
 use super::image::{Image, MANIFEST};
-use super::sink::Sink;
+use super::sink::Take;
 use super::worker::{Answer, Request, Worker};
 
 const OCTETS: &str = "application/octet-stream";
@@ -69,17 +69,17 @@ impl Worker {
         let scope = &to.scope;
         let path = format!("/v2/{}/blobs/uploads/", to.name);
         let post = Request { method: "POST", path: &path, scope, kind: "", body: None };
-        let mut upload = place(self.expect(&post, 202, Sink::count()).await?, &path)?;
+        let mut upload = place(self.expect(&post, 202, Take::Count).await?, &path)?;
         let mut body = Some(blob);
         if way == Way::Chunk {
             let patch = Request { method: "PATCH", path: &upload, scope, kind: OCTETS, body };
-            upload = place(self.expect(&patch, 202, Sink::count()).await?, &upload)?;
+            upload = place(self.expect(&patch, 202, Take::Count).await?, &upload)?;
             body = None;
         }
         let sign = if upload.contains('?') { '&' } else { '?' };
         let path = format!("{upload}{sign}digest={}", blob.digest);
         let put = Request { method: "PUT", path: &path, scope, kind: OCTETS, body };
-        self.expect(&put, 201, Sink::count()).await.map(drop)
+        self.expect(&put, 201, Take::Count).await.map(drop)
     }
 
     /// Pushes a manifest to a path; says whether tags named by `?tag=` were moved.
@@ -91,7 +91,7 @@ impl Worker {
         manifest: &Blob,
     ) -> Result<bool, Failure> {
         let put = Request { method: "PUT", path, scope, kind, body: Some(manifest) };
-        Ok(self.expect(&put, 201, Sink::count()).await?.head.moved_tags)
+        Ok(self.expect(&put, 201, Take::Count).await?.head.moved_tags)
     }
 
     /// Pushes an image: the layer by `way`, the configuration, the manifest by tag.
@@ -139,7 +139,7 @@ impl Worker {
 
     async fn look(&mut self, from: &Repository, path: &str, kind: &str) -> Result<(), Failure> {
         let head = Request { method: "HEAD", path, scope: &from.scope, kind, body: None };
-        self.expect(&head, 200, Sink::count()).await.map(drop)
+        self.expect(&head, 200, Take::Count).await.map(drop)
     }
 
     /// Gets what should be `blob`: its length is always compared, its digest where that is wished.
@@ -151,8 +151,8 @@ impl Worker {
         blob: &Blob,
     ) -> Result<Done, Failure> {
         let get = Request { method: "GET", path, scope: &from.scope, kind, body: None };
-        let sink = if self.shared.verify { Sink::hash() } else { Sink::count() };
-        let answer = self.expect(&get, 200, sink).await?;
+        let take = if self.shared.verify { Take::Hash } else { Take::Count };
+        let answer = self.expect(&get, 200, take).await?;
         let (received, sent) = (answer.received, answer.sent);
         let wrong = answer.sink.digest().is_some_and(|digest| digest != blob.digest);
         if wrong || received.bytes != blob.size {

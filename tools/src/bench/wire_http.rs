@@ -178,6 +178,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sink::Take;
     use super::*;
 
     /// A connection to a server that sends `text` in pieces of `step` bytes, then closes.
@@ -209,7 +210,7 @@ mod tests {
             for step in [1, 7, 64] {
                 let mut connection = scripted(text, step);
                 let head = connection.head(false).await.unwrap();
-                let mut sink = Sink::keep();
+                let mut sink = Sink::new(Take::Keep);
                 let received = connection.body(head.framing, &mut sink).await.unwrap();
                 assert_eq!(sink.kept(), expected.as_bytes(), "{expected} {step}");
                 assert_eq!(received.bytes, expected.len() as u64);
@@ -228,7 +229,7 @@ mod tests {
         for text in cut {
             let mut connection = scripted(text, 64);
             let Ok(head) = connection.head(false).await else { continue };
-            assert!(connection.body(head.framing, &mut Sink::count()).await.is_err());
+            assert!(connection.body(head.framing, &mut Sink::new(Take::Count)).await.is_err());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wire::client_tls::ClientTls;
 
@@ -12,8 +12,12 @@ use super::failure::Failure;
 use super::fill::Blob;
 use super::login::Login;
 use super::mode::Mode;
-use super::sink::Sink;
+use super::sink::{Sink, Take};
 use super::wire_http::{Connection, Received};
+
+/// A registry that is busy is asked so many times more, after a pause each.
+const BUSY_MAX: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all workers share.
 pub struct Shared {
@@ -42,6 +46,7 @@ pub struct Worker {
     mode: Mode,
     place: usize,
     turn: usize,
+    patient: bool,
     connection: Option<(usize, Connection)>,
     head: String,
 }
@@ -76,8 +81,15 @@ pub struct Answer {
 impl Worker {
     /// Worker number `place`.
     pub fn new(shared: &Arc<Shared>, mode: Mode, place: usize) -> Self {
-        let shared = shared.clone();
-        Self { shared, mode, place, turn: place, connection: None, head: String::new() }
+        let (shared, head) = (shared.clone(), String::new());
+        Self { shared, mode, place, turn: place, patient: false, connection: None, head }
+    }
+
+    /// Asks again when the registry is busy: for what is prepared, not for what is measured.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
+        self
     }
 
     /// Opens the connection, where one is kept: that is no part of the first sample.
@@ -91,7 +103,23 @@ impl Worker {
     }
 
     /// Sends a request and reads the answer, whatever its status is.
-    pub async fn exchange(&mut self, request: &Request<'_>, sink: Sink) -> Result<Answer, Failure> {
+    pub async fn exchange(&mut self, request: &Request<'_>, take: Take) -> Result<Answer, Failure> {
+        let mut tries = if self.patient { BUSY_MAX } else { 0 };
+        loop {
+            let answer = self.exchange_once(request, take).await?;
+            if tries == 0 || !matches!(answer.head.status, 429 | 503) {
+                return Ok(answer);
+            }
+            tries -= 1;
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
+    }
+
+    async fn exchange_once(
+        &mut self,
+        request: &Request<'_>,
+        take: Take,
+    ) -> Result<Answer, Failure> {
         let authorization = self.shared.login.authorization(request.scope).await?;
         let at = self.mode.replica(self.place, self.turn, self.shared.addresses.len());
         self.turn = self.turn.wrapping_add(1);
@@ -102,7 +130,7 @@ impl Worker {
             None => self.shared.open(at).await?,
         };
         self.write_head(request, at, authorization.as_deref());
-        let answer = converse(&mut connection, self.head.as_bytes(), request, sink).await;
+        let answer = converse(&mut connection, self.head.as_bytes(), request, take).await;
         let (head, received, sink) =
             answer.map_err(|error| Failure::connection(&self.shared.addresses[at], &error))?;
         if self.mode.keeps_connections() && !head.closes {
@@ -139,9 +167,9 @@ impl Worker {
         &mut self,
         request: &Request<'_>,
         expected: u16,
-        sink: Sink,
+        take: Take,
     ) -> Result<Answer, Failure> {
-        let answer = self.exchange(request, sink).await?;
+        let answer = self.exchange(request, take).await?;
         if answer.head.status == expected {
             return Ok(answer);
         }
@@ -162,14 +190,12 @@ async fn converse(
     connection: &mut Connection,
     head: &[u8],
     request: &Request<'_>,
-    mut sink: Sink,
+    take: Take,
 ) -> std::io::Result<(Head, Received, Sink)> {
     connection.send(head, request.body.into_iter().flat_map(Blob::pieces)).await?;
     let answer = connection.head(request.method == "HEAD").await?;
-    if answer.status >= 400 {
-        // What went wrong is worth reading.
-        sink = Sink::keep();
-    }
+    // What went wrong is worth reading.
+    let mut sink = Sink::new(if answer.status >= 400 { Take::Keep } else { take });
     let received = connection.body(answer.framing, &mut sink).await?;
     Ok((answer, received, sink))
 }

@@ -13,12 +13,14 @@ use super::{PATHS_MAX, Planner};
 
 /// One PUT moves so many tags.
 /// Source: registry-protocol section 7.2.
-const TAGS_PER_PUT: u64 = 100;
+const TAGS_PER_PUT: usize = 100;
 
 /// Tags of a set point at so many manifests.
-const MANIFESTS: u64 = 1_000;
+const MANIFESTS: usize = 1_000;
 
-/// Where the catalog starts to be read is random too; a token for it has this scope.
+/// One token lets into so many repositories of a set, so that not each costs a token.
+const REPOSITORIES_PER_TOKEN: usize = 16;
+
 const CATALOG_SCOPE: &str = "registry:catalog:*";
 
 /// The repository that holds so many tags.
@@ -26,9 +28,9 @@ fn tagged(total: u64) -> Arc<Repository> {
     Repository::new(format!("bench/tags-{total}"))
 }
 
-/// Number `number` of a set of so many repositories.
+/// Number `number` of a set of so many repositories. Holdfast's names have two parts.
 fn repository(total: u64, number: u64) -> Arc<Repository> {
-    Repository::new(format!("bench/catalog-{total}/r{number:06}"))
+    Repository::new(format!("bench-catalog-{total}/r{number:06}"))
 }
 
 impl Planner<'_> {
@@ -42,17 +44,17 @@ impl Planner<'_> {
     async fn tag_puts(&self, total: u64) -> Result<Vec<Sample>, Failure> {
         let to = tagged(total);
         let image = self.base(&to).await?;
-        let manifests: Vec<_> = (0..MANIFESTS.min(total.div_ceil(TAGS_PER_PUT)))
-            .map(|number| image.annotated(&number.to_string()))
-            .collect();
+        let manifests: Vec<_> =
+            (0..MANIFESTS).map(|number| image.annotated(&number.to_string())).collect();
         let mut puts = Vec::new();
-        for (number, first) in (0..total).step_by(100).enumerate() {
-            let body = manifests[number % manifests.len()].clone();
+        for (number, first) in (0..total).step_by(TAGS_PER_PUT).enumerate() {
+            let body = manifests[number % MANIFESTS].clone();
             let mut path = to.manifest(&body.digest);
-            for tag in first..(first + TAGS_PER_PUT).min(total) {
-                let sign = if tag == first { '?' } else { '&' };
+            let mut sign = '?';
+            for tag in (first..total).take(TAGS_PER_PUT) {
                 // Writing to a string cannot fail.
                 let _ = write!(path, "{sign}tag=t{tag}");
+                sign = '&';
             }
             let scope = to.scope.clone();
             puts.push(Sample::PushManifest { scope, path, kind: MANIFEST, body, tagging: true });
@@ -146,13 +148,24 @@ impl Planner<'_> {
             return Ok(());
         }
         let body = empty_index("catalog");
-        let put = |number: u64| {
-            let to = repository(total, number);
-            let (scope, path, body) = (to.scope.clone(), to.manifest("latest"), body.clone());
-            Sample::PushManifest { scope, path, kind: INDEX, body, tagging: false }
-        };
-        self.prepare((0..total - 1).map(put).collect()).await?;
-        self.prepare(vec![put(total - 1)]).await
+        let mut puts = Vec::new();
+        for first in (0..total).step_by(REPOSITORIES_PER_TOKEN) {
+            let numbers = (first..total).take(REPOSITORIES_PER_TOKEN);
+            let some: Vec<_> = numbers.map(|number| repository(total, number)).collect();
+            // As several parameters of one request for a token.
+            let scopes: Vec<&str> = some.iter().map(|it| &*it.scope).collect();
+            let scope: Arc<str> = scopes.join("&scope=").into();
+            puts.extend(some.iter().map(|to| Sample::PushManifest {
+                scope: scope.clone(),
+                path: to.manifest("latest"),
+                kind: INDEX,
+                body: body.clone(),
+                tagging: false,
+            }));
+        }
+        let last = puts.split_off(puts.len() - 1);
+        self.prepare(puts).await?;
+        self.prepare(last).await
     }
 
     /// The catalog as it comes without `n`.
