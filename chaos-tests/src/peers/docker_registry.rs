@@ -14,7 +14,8 @@ use crate::{ports, programs};
 pub struct DockerRegistry {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
-    _running: Running,
+    /// Its process, which ends when this goes.
+    pub running: Running,
 }
 
 impl DockerRegistry {
@@ -29,7 +30,7 @@ impl DockerRegistry {
         command.arg("serve").arg(&config);
         let mut running = Running::start("docker-registry", command, &folder.join("log"))?;
         running.wait(|| listens(port))?;
-        Ok(Some(Self { url: format!("http://127.0.0.1:{port}"), _running: running }))
+        Ok(Some(Self { url: format!("http://127.0.0.1:{port}"), running }))
     }
 
     /// What it says its version is.

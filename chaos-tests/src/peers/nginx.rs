@@ -31,7 +31,8 @@ pub struct Nginx {
     pub tls_url: String,
     /// The certificate that it shows.
     pub certificate: PathBuf,
-    _running: Running,
+    /// Its process, which ends when this goes.
+    pub running: Running,
 }
 
 impl Nginx {
@@ -56,7 +57,7 @@ impl Nginx {
         running.wait(|| listens(port) && listens(port + 1))?;
         let url = format!("http://127.0.0.1:{port}");
         let tls_url = format!("https://127.0.0.1:{}", port + 1);
-        Ok(Some(Self { url, tls_url, certificate, _running: running }))
+        Ok(Some(Self { url, tls_url, certificate, running }))
     }
 
     /// What it says its version is.

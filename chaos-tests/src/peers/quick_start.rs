@@ -22,7 +22,8 @@ pub struct QuickStart {
     pub password_file: PathBuf,
     /// The replicas' processes.
     pub pids: Vec<u32>,
-    _running: Running,
+    /// Its process, which ends when this goes.
+    pub running: Running,
 }
 
 impl QuickStart {
@@ -52,7 +53,7 @@ impl QuickStart {
             ca: record["ca"].as_str().context("no ca")?.into(),
             password_file: record["password_file"].as_str().context("no password")?.into(),
             pids: pids.collect::<Option<_>>().context("a replica has no process")?,
-            _running: running,
+            running,
         })
     }
 }

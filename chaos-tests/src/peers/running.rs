@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A server that does not listen by then will not.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 /// A server that was asked to end and has not by then is killed.
 const END_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);

@@ -10,25 +10,20 @@ use super::figures::{self, Access, Figures, Run};
 use super::lines::{Contender, Ground};
 use super::nginx::{self, Nginx};
 use super::quick_start::QuickStart;
+use super::running::Running;
 
 /// Whoever could be started, and how they are reached.
 pub struct Stage {
     accesses: BTreeMap<Contender, Access>,
     three: Vec<u32>,
-    /// Kept for their ends: who leaves the stage is stopped.
-    kept: Vec<Server>,
-}
-
-enum Server {
-    Holdfast(QuickStart),
-    Registry(DockerRegistry),
-    Nginx(Nginx),
+    /// Whoever leaves the stage is stopped.
+    servers: Vec<Running>,
 }
 
 impl Stage {
     /// Starts the contenders of a ground with all their data in `folder`.
     pub fn start(ground: Ground, folder: &Path) -> Result<Self> {
-        let mut stage = Self { accesses: BTreeMap::new(), three: Vec::new(), kept: Vec::new() };
+        let mut stage = Self { accesses: BTreeMap::new(), three: Vec::new(), servers: Vec::new() };
         if ground == Ground::Scale {
             stage.add(QuickStart::start(&folder.join("small"), 1)?, Contender::Small);
             stage.add(QuickStart::start(&folder.join("large"), 1)?, Contender::Large);
@@ -39,7 +34,7 @@ impl Stage {
         if let Some(registry) = DockerRegistry::start(&folder.join("registry"))? {
             let access = Access { urls: vec![registry.url.clone()], ..Access::default() };
             stage.accesses.insert(Contender::Registry, access);
-            stage.kept.push(Server::Registry(registry));
+            stage.servers.push(registry.running);
         }
         if ground == Ground::Disk
             && let Some(nginx) = Nginx::start(&folder.join("nginx"))?
@@ -65,7 +60,7 @@ impl Stage {
             _ => {}
         }
         self.accesses.insert(as_whom, access);
-        self.kept.push(Server::Holdfast(cluster));
+        self.servers.push(cluster.running);
     }
 
     fn add_nginx(&mut self, nginx: Nginx) {
@@ -75,7 +70,7 @@ impl Stage {
         let tls = Access { urls, ca, images, ..Access::default() };
         self.accesses.insert(Contender::Nginx, plain);
         self.accesses.insert(Contender::NginxTls, tls);
-        self.kept.push(Server::Nginx(nginx));
+        self.servers.push(nginx.running);
     }
 
     /// Measures one of them; `None` where it could not be started here.
