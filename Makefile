@@ -4,7 +4,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 PACKAGE := holdfast-$(VERSION)-$(shell uname -m)-linux
 TEST_BUILD := cargo build --workspace --bins --tests
 
-.PHONY: help run test check chaos dist clean
+.PHONY: help run test check chaos bench dist clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -29,6 +29,9 @@ chaos: ## the long runs: thousands of rounds, minutes of kills, gigabytes, hundr
 	tools/ci/install-clients.sh
 	$(TEST_BUILD)
 	HOLDFAST_CHAOS=1 HOLDFAST_CUTS=300 cargo nextest run --profile chaos -p chaos-tests
+
+bench: ## Holdfast beside docker-registry and nginx, into docs/benchmarks.md; a look with QUICK=1
+	tools/ci/bench.sh $(if $(QUICK),--quick)
 
 dist: ## a tarball with the binary, a systemd unit, a sample configuration and the manual
 	cargo build --release --workspace --bins

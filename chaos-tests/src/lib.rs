@@ -19,6 +19,7 @@ pub mod image;
 pub mod length;
 pub mod logs;
 pub mod nemesis;
+pub mod peers;
 pub mod pieces;
 pub mod ports;
 pub mod power;

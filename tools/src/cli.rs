@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
 use crate::flags::ConfigFlags;
@@ -92,6 +93,23 @@ Shows how the cluster is, as the replica that is asked sees it; it answers witho
 
 Exit status: 0 healthy, 1 degraded, 2 no quorum, 4 nobody answers.";
 
+const BENCH_HELP: &str = "\
+Measures a registry by workloads that have names; any registry, so that two can be measured \
+beside each other. The client hashes nothing and keeps one connection for each of --concurrency.
+
+  holdfast bench --url http://127.0.0.1:7201 --username admin --password-file F \
+--workload push-monolith-10m,pull-10m
+  holdfast bench --url https://r1 --url https://r2 --ca ca.pem --workload rr-head-manifest-tag
+  holdfast bench --url http://127.0.0.1:5000 --workload pull-100m --samples 40 --json
+  holdfast bench --url http://127.0.0.1:5000              lists the names
+
+A workload's name may follow a mode: single- (all to the first URL), node- (all to the last), \
+rr- (every request to the next, over a new connection), reconnect- (all to the first, each over a \
+new connection). Without one, client i talks to URL i.
+
+It pushes what it pulls, into repositories under bench/, zb/ and bench-catalog-…/, and leaves them there: use a \
+registry, or an account, that is made for it. Exit status 1 where a sample failed.";
+
 /// What was typed.
 #[derive(Parser)]
 #[command(name = "holdfast", version)]
@@ -129,6 +147,9 @@ enum Verb {
     /// Shows how the cluster is
     #[command(long_about = STATUS_HELP)]
     Status(StatusArgs),
+    /// Measures how fast a registry is
+    #[command(long_about = BENCH_HELP)]
+    Bench(Box<BenchArgs>),
     /// Prints the version
     #[command(visible_alias = "images")]
     Version,
@@ -185,6 +206,7 @@ fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> 
         Verb::Join(args) => waiting(join::run(&args)).map(|()| Exit::Done),
         Verb::JoinToken(args) => waiting(join_token::run(&args)).map(|()| Exit::Done),
         Verb::Status(args) => waiting(status::run(&args)),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Serve(flags) => serve(prepared(*flags, cli.debug)?).map(|()| Exit::Done),
         Verb::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
@@ -244,6 +266,11 @@ mod tests {
             (&["quickstart", "--replicas", "0"], 2),
             (&["serve", "--config", "/no/such/file.toml"], 2),
             (&["join-token", "create", "--url", "ftp://x"], 2),
+            (&["bench", "--workload", "pull-1m"], 2),
+            (&["bench", "--url", "http://127.0.0.1:1"], 2),
+            (&["bench", "--url", "http://127.0.0.1:1", "--workload", "pull-2m"], 2),
+            (&["bench", "--url", "127.0.0.1:1", "--workload", "pull-1m"], 2),
+            (&["bench", "--url", "http://127.0.0.1:1", "--workload", "pull-1m"], 4),
             (&["--help"], 0),
             (&["quickstart", "--help"], 0),
             (&["--version"], 0),

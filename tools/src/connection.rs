@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use wire::client_tls::Trust;
 use zeroize::Zeroizing;
 
-use crate::client::Client;
+use crate::client::{Client, Credentials};
 use crate::exit::Stop;
 use crate::pem::Pem;
 use crate::prompt;
@@ -19,6 +19,13 @@ pub struct ConnectionFlags {
     #[arg(long, visible_alias = "ucp-url", value_name = "URL", env = "HOLDFAST_URL")]
     pub url: Option<String>,
 
+    #[command(flatten)]
+    account: AccountFlags,
+}
+
+/// As whom, and whose word counts for the server's certificate.
+#[derive(Args, Clone, Default)]
+pub struct AccountFlags {
     /// The account to act as
     #[arg(long, visible_alias = "ucp-username", value_name = "NAME", env = "HOLDFAST_USERNAME")]
     pub username: Option<String>,
@@ -57,10 +64,17 @@ impl ConnectionFlags {
     pub fn client(&self) -> Result<Client, Stop> {
         let url = or_variable(self.url.clone(), "UCP_URL")
             .ok_or_else(|| Stop::usage("--url is missing: name any replica, https://host:port"))?;
+        Client::new(&url, &self.account.trust()?, self.account.credentials()?)
+    }
+}
+
+impl AccountFlags {
+    /// The account's name and password, where one was named; a missing password is asked for on a
+    /// terminal.
+    pub fn credentials(&self) -> Result<Option<Credentials>, Stop> {
         let username = or_variable(self.username.clone(), "UCP_USERNAME");
         let password = self.password(username.as_deref())?;
-        let credentials = username.zip(password);
-        Client::new(&url, &self.trust()?, credentials)
+        Ok(username.zip(password))
     }
 
     fn password(&self, username: Option<&str>) -> Result<Option<Zeroizing<String>>, Stop> {
@@ -74,7 +88,8 @@ impl ConnectionFlags {
         prompt::password(&format!("Password of {username}"), "--password-file").map(Some)
     }
 
-    fn trust(&self) -> Result<Trust, Stop> {
+    /// What was said of the server's certificate.
+    pub fn trust(&self) -> Result<Trust, Stop> {
         let variable = std::env::var("UCP_INSECURE_TLS").unwrap_or_default();
         if self.insecure_tls || matches!(variable.as_str(), "1" | "true") {
             return Ok(Trust::None);
