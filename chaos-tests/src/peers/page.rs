@@ -50,9 +50,9 @@ fn introduction(occasion: &Occasion) -> String {
         "# Benchmarks\n\n\
          Written by `make bench`; do not edit. Whoever is compared runs on the same machine and is \
          measured in turn,\nround after round, by the same client, `holdfast bench`, over \
-         loopback. Client and servers share its cores.\nA ratio is formed within a round; the median over the \
-         rounds counts. A figure by itself says more about\nthe machine than about the program: \
-         compare it only with those beside it.\n\n\
+         loopback. Client and servers share its cores.\nA ratio is formed within a round; the median \
+         over the rounds counts. A figure by itself says more about\nthe machine than about the \
+         program: compare it only with those beside it.\n\n\
          - {date}; {length}, {minutes} minutes; load {before} before and {after} after\n\
          - {machine}; data on {file_system}\n\
          - Holdfast {own}, formed by `holdfast quickstart --plain-http`, bearer tokens. Durable: a \
@@ -61,8 +61,8 @@ fn introduction(occasion: &Occasion) -> String {
          - docker-registry {registry}, filesystem driver, cache in memory, no login. It fsyncs \
          files and not their folders.\n\
          - nginx {nginx}, static files, sendfile, a worker a core. It writes nothing.\n\
-         - \"In memory\" means data on tmpfs: fsync costs nothing there and nothing is durable, for \
-         anybody.\n\
+         - \"In memory\" means data on tmpfs: fsync costs nothing there and nothing is durable, \
+         for anybody.\n\
          - Layers are 4,096 random bytes and zeros (`push-unique` all random); a push is layer, \
          configuration, manifest;\n  a pull is HEAD by tag, GET of manifest and layer. The client \
          hashes nothing.\n",
