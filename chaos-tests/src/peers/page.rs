@@ -48,11 +48,11 @@ fn introduction(occasion: &Occasion) -> String {
     let version = |found: Option<String>| found.unwrap_or_else(|| "not installed".to_owned());
     format!(
         "# Benchmarks\n\n\
-         Written by `make bench`; do not edit. Whoever is compared runs on the same machine and is \
-         measured in turn,\nround after round, by the same client, `holdfast bench`, over \
+         Written by `make bench`; do not edit. Whoever is compared runs on the same machine and \
+         is measured in turn,\nround after round, by the same client, `holdfast bench`, over \
          loopback. Client and servers share its cores.\nA ratio is formed within a round; the \
-         median over the rounds counts. A figure by itself says more about\nthe machine than about the \
-         program: compare it only with those beside it.\n\n\
+         median over the rounds counts. A figure by itself says more about\nthe machine than \
+         about the program: compare it only with those beside it.\n\n\
          - {date}; {length}, {minutes} minutes; load {before} before and {after} after\n\
          - {machine}; data on {file_system}\n\
          - Holdfast {own}, formed by `holdfast quickstart --plain-http`, bearer tokens. Durable: a \
