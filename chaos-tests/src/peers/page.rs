@@ -24,6 +24,7 @@ pub struct Occasion {
 /// The page.
 pub fn page(results: &Results, occasion: &Occasion) -> String {
     let mut text = introduction(occasion);
+    text.push_str(warning(&occasion.load[0]));
     text.push_str("\n## Ratios and targets\n\n");
     text.push_str("| compared | median | rounds | target | |\n|---|--:|---|--:|---|\n");
     for target in targets::all(results, occasion.length) {
@@ -76,6 +77,16 @@ fn introduction(occasion: &Occasion) -> String {
         registry = version(DockerRegistry::version()),
         nginx = version(Nginx::version()),
     )
+}
+
+/// A load before the first round is somebody else's.
+const LOAD_MAX: f64 = 0.5;
+
+fn warning(load_before: &str) -> &'static str {
+    if load_before.parse().is_ok_and(|load: f64| load <= LOAD_MAX) {
+        return "";
+    }
+    "\n**Other programs were at work on this machine meanwhile: a missed target says little.**\n"
 }
 
 fn row(target: &Target) -> String {
@@ -140,6 +151,13 @@ fn figures(results: &Results, ground: Ground) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        for (load, is_told) in [("0.10", false), ("0.50", false), ("5.13", true), ("", true)] {
+            assert_eq!(!warning(load).is_empty(), is_told, "{load}");
+        }
+    }
 
     #[test]
     fn a_row_says_whether_its_target_is_met() {
