@@ -107,8 +107,9 @@ A workload's name may follow a mode: single- (all to the first URL), node- (all 
 rr- (every request to the next, over a new connection), reconnect- (all to the first, each over a \
 new connection). Without one, client i talks to URL i.
 
-It pushes what it pulls, into repositories under bench/, zb/ and bench-catalog-…/, and leaves them there: use a \
-registry, or an account, that is made for it. Exit status 1 where a sample failed.";
+It pushes what it pulls, into repositories under bench/, zb/ and bench-catalog-…/, and leaves \
+them there: use a registry, or an account, that is made for it. Exit status 1 where a sample \
+failed.";
 
 /// What was typed.
 #[derive(Parser)]

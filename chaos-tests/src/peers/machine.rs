@@ -63,10 +63,13 @@ pub fn description() -> String {
     let kib = kib.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    // What follows the first two numbers names a machine rather than a kernel.
+    let release: Vec<&str> = release.split('.').take(2).collect();
     format!(
         "{name}, {cores} cores, {} GiB of memory, {} {}",
         kib.unwrap_or_default() >> 20,
         system.sysname().to_string_lossy(),
-        system.release().to_string_lossy()
+        release.join(".")
     )
 }

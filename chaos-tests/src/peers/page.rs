@@ -24,6 +24,7 @@ pub struct Occasion {
 /// The page.
 pub fn page(results: &Results, occasion: &Occasion) -> String {
     let mut text = introduction(occasion);
+    text.push_str(warning(&occasion.load[0]));
     text.push_str("\n## Ratios and targets\n\n");
     text.push_str("| compared | median | rounds | target | |\n|---|--:|---|--:|---|\n");
     for target in targets::all(results, occasion.length) {
@@ -48,11 +49,11 @@ fn introduction(occasion: &Occasion) -> String {
     let version = |found: Option<String>| found.unwrap_or_else(|| "not installed".to_owned());
     format!(
         "# Benchmarks\n\n\
-         Written by `make bench`; do not edit. Whoever is compared runs on the same machine and is \
-         measured in turn,\nround after round, by the same client, `holdfast bench`, over loopback. \
-         Client and servers share its cores.\nA ratio is formed within a round; the median over the \
-         rounds counts. A figure by itself says more about\nthe machine than about the program: \
-         compare it only with those beside it.\n\n\
+         Written by `make bench`; do not edit. Whoever is compared runs on the same machine and \
+         is measured in turn,\nround after round, by the same client, `holdfast bench`, over \
+         loopback. Client and servers share its cores.\nA ratio is formed within a round; the \
+         median over the rounds counts. A figure by itself says more about\nthe machine than \
+         about the program: compare it only with those beside it.\n\n\
          - {date}; {length}, {minutes} minutes; load {before} before and {after} after\n\
          - {machine}; data on {file_system}\n\
          - Holdfast {own}, formed by `holdfast quickstart --plain-http`, bearer tokens. Durable: a \
@@ -61,8 +62,8 @@ fn introduction(occasion: &Occasion) -> String {
          - docker-registry {registry}, filesystem driver, cache in memory, no login. It fsyncs \
          files and not their folders.\n\
          - nginx {nginx}, static files, sendfile, a worker a core. It writes nothing.\n\
-         - \"In memory\" means data on tmpfs: fsync costs nothing there and nothing is durable, for \
-         anybody.\n\
+         - \"In memory\" means data on tmpfs: fsync costs nothing there and nothing is durable, \
+         for anybody.\n\
          - Layers are 4,096 random bytes and zeros (`push-unique` all random); a push is layer, \
          configuration, manifest;\n  a pull is HEAD by tag, GET of manifest and layer. The client \
          hashes nothing.\n",
@@ -76,6 +77,16 @@ fn introduction(occasion: &Occasion) -> String {
         registry = version(DockerRegistry::version()),
         nginx = version(Nginx::version()),
     )
+}
+
+/// A load before the first round is somebody else's.
+const LOAD_MAX: f64 = 0.5;
+
+fn warning(load_before: &str) -> &'static str {
+    if load_before.parse().is_ok_and(|load: f64| load <= LOAD_MAX) {
+        return "";
+    }
+    "\n**Other programs were at work on this machine meanwhile: a missed target says little.**\n"
 }
 
 fn row(target: &Target) -> String {
@@ -140,6 +151,13 @@ fn figures(results: &Results, ground: Ground) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        for (load, is_told) in [("0.10", false), ("0.50", false), ("5.13", true), ("", true)] {
+            assert_eq!(!warning(load).is_empty(), is_told, "{load}");
+        }
+    }
 
     #[test]
     fn a_row_says_whether_its_target_is_met() {

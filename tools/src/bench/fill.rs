@@ -1,4 +1,5 @@
-//! Blobs that are pushed: what they are filled with, and their digests, known before the clock runs.
+//! Blobs that are pushed: what they are filled with, and their digests, which are known before the
+//! clock starts.
 
 use std::sync::Arc;
 

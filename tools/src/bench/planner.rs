@@ -1,8 +1,8 @@
 //! Makes a workload's plan: pushes what it reads, and prepares what it pushes.
 //!
 //! All of it happens before the clock starts. What is pushed lies under `bench/`, `zb/` and
-//! `bench-catalog-…/`, in repositories that are new in each run; only the large sets of tags and repositories are found
-//! again by the next run.
+//! `bench-catalog-…/`, in repositories that are new in each run; only the large sets of tags and
+//! repositories are found again by the next run.
 
 mod images;
 mod sets;

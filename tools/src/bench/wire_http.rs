@@ -112,7 +112,10 @@ impl Connection {
         }
         Ok(received)
     }
+}
 
+/// Reading into the buffer, and out of it.
+impl Connection {
     async fn exactly(
         &mut self,
         bytes: u64,

@@ -83,7 +83,10 @@ impl Planner<'_> {
         let pulled = self.pushed(self.random.blob(bytes)).await?;
         Ok(vec![pull(&pulled, false)])
     }
+}
 
+/// Blobs and manifests by themselves.
+impl Planner<'_> {
     /// Pushes an image around this layer.
     async fn pushed(&self, layer: Blob) -> Result<(Arc<Repository>, Image), Failure> {
         let to = Repository::new(format!("bench/pull-{}", hex()));

@@ -106,7 +106,10 @@ impl Planner<'_> {
         self.prepare((0..total - 1).map(put).collect()).await?;
         self.prepare(vec![put(total - 1)]).await
     }
+}
 
+/// What is asked of tags.
+impl Planner<'_> {
     /// The whole list, or what a query makes of it.
     pub(super) async fn tag_list(&self, total: u64, query: &str) -> Result<Vec<Sample>, Failure> {
         let from = self.tags(total).await?;
@@ -141,7 +144,10 @@ impl Planner<'_> {
         };
         Ok((0..count.min(PATHS_MAX)).map(head).collect())
     }
+}
 
+/// Repositories and their catalog.
+impl Planner<'_> {
     /// Makes the repositories, unless an earlier run has.
     async fn repositories(&self, total: u64) -> Result<(), Failure> {
         if self.has(&repository(total, total - 1), "latest").await? {
