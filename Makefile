@@ -11,7 +11,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
 
 run: ## build and start three replicas here; flags by ARGS, such as ARGS=--once
-	cargo build --workspace --bins
+	cargo build --workspace --bin holdfast
 	exec $(TARGET)/debug/holdfast quickstart $(ARGS)
 
 check: ## format, lints and documentation, without running anything
@@ -28,13 +28,13 @@ test: ## everything that must hold before a change goes in; installs the clients
 chaos: ## the long runs: thousands of rounds, minutes of kills, gigabytes, hundreds of power cuts
 	tools/ci/install-clients.sh
 	$(TEST_BUILD)
-	HOLDFAST_CHAOS=1 HOLDFAST_CUTS=300 cargo nextest run --profile chaos -p chaos-tests
+	HOLDFAST_CHAOS=1 HOLDFAST_CUTS=300 cargo nextest run --workspace --profile chaos -E 'package(chaos-tests)'
 
 bench: ## Holdfast beside docker-registry and nginx, into docs/benchmarks.md; a look with QUICK=1
 	tools/ci/bench.sh $(if $(QUICK),--quick)
 
 dist: ## a tarball with the binary, a systemd unit, a sample configuration and the manual
-	cargo build --release --workspace --bins
+	cargo build --release --workspace --bin holdfast
 	rm -rf dist/$(PACKAGE)
 	mkdir -p dist/$(PACKAGE)/docs
 	cp $(TARGET)/release/holdfast node/dist/holdfast.service node/dist/holdfast.toml dist/$(PACKAGE)

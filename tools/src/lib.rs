@@ -1,7 +1,7 @@
 //! What an operator runs: the library behind the subcommands of `holdfast`.
 //!
 //! One file a verb: [`quickstart`], [`install`], [`join_token`], [`join`], [`status`],
-//! [`bench`]. Remote verbs
+//! [`mod@bench`]. Remote verbs
 //! talk HTTP through [`client`]; local ones go through `consensus::bootstrap` after [`preflight`]
 //! has looked at the machine. [`cli`] reads the command line and calls them; the daemon itself is
 //! handed in by the binary, since nothing here may know it. [`config`] is the file that both sides

@@ -15,7 +15,9 @@ use http::StatusCode;
 use http::header::HeaderName;
 use metadata::refusal::Refusal;
 use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::repositories::description::{self, DescriptionRow};
 use metadata::repositories::{self, RepositoryRow, Visibility};
+use metadata::tables::{Damage, Read};
 use oci::name::RepositoryName;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,7 +28,7 @@ use crate::call::Call;
 const PAGE_DEFAULT: usize = 10;
 /// Bytes of the two descriptions.
 const SHORT_BYTES_MAX: usize = 1_024;
-const LONG_BYTES_MAX: usize = 64 * 1_024;
+const LONG_BYTES_MAX: usize = 32 * 1_024;
 
 const NEXT_PAGE_START: HeaderName = HeaderName::from_static("x-next-page-start");
 
@@ -83,12 +85,17 @@ pub async fn list(call: Call, namespace: Option<String>) -> Result<Response, Pro
     let entries_max = query.first("pageSize").map_or(Ok(PAGE_DEFAULT), page_size)?;
     let within = namespace.map(|namespace| format!("{namespace}/"));
     let read = call.context.cluster.read(Freshness::Local, |view| {
-        repositories::listing(view, within.as_deref().unwrap_or_default(), &start, entries_max)
+        let within = within.as_deref().unwrap_or_default();
+        let found = repositories::listing(view, within, &start, entries_max)?;
+        let shown = found
+            .items
+            .iter()
+            .map(|(name, row)| Ok(shown(name, &(row.clone(), description::of(view, row)?), false)));
+        Ok((shown.collect::<Result<Vec<Value>, Damage>>()?, found.next))
     });
-    let found = read.await?;
-    let shown: Vec<Value> = found.items.iter().map(|(name, row)| shown(name, row, false)).collect();
+    let (shown, next) = read.await?;
     let mut response = answer::json(StatusCode::OK, &json!({ "repositories": shown }));
-    if let Some(next) = found.next {
+    if let Some(next) = next {
         answer::set(response.headers_mut(), NEXT_PAGE_START, next.as_str());
     }
     Ok(response)
@@ -127,9 +134,9 @@ pub async fn get(call: Call, namespace: String, name: String) -> Result<Response
     call.administrator(Need::Fresh).await?;
     let repository = parsed(&namespace, &name)?;
     let cluster = &call.context.cluster;
-    let row = cluster.read(Freshness::Local, |view| repositories::find(view, &repository)).await?;
-    let row = row.ok_or_else(|| unknown(&repository))?;
-    Ok(answer::json(StatusCode::OK, &shown(&repository, &row, true)))
+    let found = cluster.read(Freshness::Local, |view| described(view, &repository)).await?;
+    let found = found.ok_or_else(|| unknown(&repository))?;
+    Ok(answer::json(StatusCode::OK, &shown(&repository, &found, true)))
 }
 
 /// Changes what is given; 200 with the repository as it is then.
@@ -161,14 +168,19 @@ pub async fn delete(call: Call, namespace: String, name: String) -> Result<Respo
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
+/// A repository and what is said of it.
+type Described = (RepositoryRow, DescriptionRow);
+
+fn described(read: &impl Read, repository: &RepositoryName) -> Result<Option<Described>, Damage> {
+    let Some(row) = repositories::find(read, repository)? else { return Ok(None) };
+    let description = description::of(read, &row)?;
+    Ok(Some((row, description)))
+}
+
 /// The repository after a change. The change was applied at the leader; this replica may be behind,
 /// and would show what was before.
-async fn as_changed(
-    cluster: &Cluster,
-    repository: &RepositoryName,
-) -> Result<RepositoryRow, Problem> {
-    let read =
-        cluster.read(Freshness::Linearizable, |view| repositories::find(view, repository)).await?;
+async fn as_changed(cluster: &Cluster, repository: &RepositoryName) -> Result<Described, Problem> {
+    let read = cluster.read(Freshness::Linearizable, |view| described(view, repository)).await?;
     read.ok_or_else(|| unknown(repository))
 }
 
@@ -181,7 +193,7 @@ fn unknown(repository: &RepositoryName) -> Problem {
 }
 
 /// One as clients of the old product read it. What this version does not keep is zero.
-fn shown(repository: &RepositoryName, row: &RepositoryRow, with_long: bool) -> Value {
+fn shown(repository: &RepositoryName, (row, said): &Described, with_long: bool) -> Value {
     let namespace = repository.namespace();
     let name = &repository.as_str()[namespace.len() + 1..];
     let visibility = match row.visibility {
@@ -193,7 +205,7 @@ fn shown(repository: &RepositoryName, row: &RepositoryRow, with_long: bool) -> V
         "namespace": namespace,
         "namespaceType": "organization",
         "name": name,
-        "shortDescription": row.short_description,
+        "shortDescription": said.short,
         "visibility": visibility,
         "scanOnPush": false,
         "immutableTags": row.immutable_tags,
@@ -203,7 +215,7 @@ fn shown(repository: &RepositoryName, row: &RepositoryRow, with_long: bool) -> V
         "pushes": 0,
     });
     if with_long {
-        shown["longDescription"] = row.long_description.clone().into();
+        shown["longDescription"] = said.long.clone().into();
     }
     shown
 }

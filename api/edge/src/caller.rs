@@ -235,7 +235,7 @@ fn pay(context: &Context, parts: &Parts, account: Option<&str>) -> Result<(), Pr
         return Ok(());
     }
     let payer = Payer::of(account, Connected::of(parts).address.ip());
-    context.rates.take(payer, context.clock.monotonic_ms())
+    Ok(context.rates.take(payer, context.clock.monotonic_ms())?)
 }
 
 /// How long a question about the cluster's health waits for the cluster.

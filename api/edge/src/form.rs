@@ -16,6 +16,7 @@ use transfer::owner::Why;
 
 use crate::answer;
 use crate::problem::Problem;
+use crate::rates::Exceeded;
 use crate::request_log::RequestId;
 
 /// When to try again where nothing else says so.
@@ -143,7 +144,7 @@ fn set_headers(problem: &Problem, status: StatusCode, headers: &mut HeaderMap) {
             set(RANGE, &upload_range(*offset));
         }
         Problem::TooManyAttempts { retry_after_s }
-        | Problem::TooManyRequests { retry_after_s, .. }
+        | Problem::TooManyRequests(Exceeded { retry_after_s, .. })
         | Problem::Unavailable { retry_after_s, .. }
         | Problem::Content(ContentFailure::Later { retry_after_s, .. }) => {
             set(RETRY_AFTER, &retry_after_s.to_string());

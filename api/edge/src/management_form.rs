@@ -55,7 +55,7 @@ fn form_of(problem: &Problem) -> Form {
             Form::new(S::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS")
         }
         Problem::Unauthorized { .. } => Form::new(S::UNAUTHORIZED, "NOT_AUTHENTICATED"),
-        Problem::TooManyAttempts { .. } | Problem::TooManyRequests { .. } => {
+        Problem::TooManyAttempts { .. } | Problem::TooManyRequests(_) => {
             Form::new(S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS")
         }
         Problem::Denied { .. } | Problem::NotAuthorized | Problem::RepositoryNotCreated { .. } => {

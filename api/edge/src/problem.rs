@@ -12,7 +12,7 @@ use oci::digest::{Digest, DigestError};
 use oci::manifest::ManifestError;
 use oci::name::{NameError, RepositoryName, TagName};
 
-use crate::rates::{Payer, Rate};
+use crate::rates::Exceeded;
 
 /// Why a request is not done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,20 +93,8 @@ pub enum Problem {
         retry_after_s: u32,
     },
     /// More requests than one caller may send.
-    #[error(
-        "{payer} may send {} requests a second to this replica, and {} at once after a quiet \
-         time; wait and try again",
-        rate.per_second,
-        rate.burst
-    )]
-    TooManyRequests {
-        /// Whose requests are counted together.
-        payer: Payer,
-        /// How many there may be.
-        rate: Rate,
-        /// When there may be one more.
-        retry_after_s: u32,
-    },
+    #[error(transparent)]
+    TooManyRequests(#[from] Exceeded),
     /// The right is missing.
     #[error("{repository}: {reason}")]
     Denied {

@@ -11,8 +11,6 @@ use std::sync::{Mutex, PoisonError};
 
 use auth::recent::Recent;
 
-use crate::problem::Problem;
-
 /// Callers that are remembered; each takes about 150 bytes.
 const CALLERS_MAX: usize = 50_000;
 /// What a request costs, in the unit of a bucket's level: a thousandth of a token.
@@ -58,6 +56,23 @@ impl std::fmt::Display for Payer {
     }
 }
 
+/// A caller has sent more requests than it may.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{payer} may send {} requests a second to this replica, and {} at once after a quiet \
+     time; wait and try again",
+    rate.per_second,
+    rate.burst
+)]
+pub struct Exceeded {
+    /// Whose requests were counted.
+    pub payer: Payer,
+    /// What it may send.
+    pub rate: Rate,
+    /// When it may send the next one, in seconds.
+    pub retry_after_s: u32,
+}
+
 /// The buckets.
 #[derive(Debug)]
 pub struct Rates {
@@ -86,8 +101,8 @@ impl Rates {
     ///
     /// # Errors
     ///
-    /// [`Problem::TooManyRequests`] where the bucket is empty; nothing is taken then.
-    pub fn take(&self, payer: Payer, now_ms: u64) -> Result<(), Problem> {
+    /// [`Exceeded`] where the bucket is empty; nothing is taken then.
+    pub fn take(&self, payer: Payer, now_ms: u64) -> Result<(), Exceeded> {
         let Some(rate) = self.rate else { return Ok(()) };
         let (full, per_ms) = (u64::from(rate.burst) * REQUEST_COST, u64::from(rate.per_second));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +113,7 @@ impl Rates {
             if bucket.level < REQUEST_COST {
                 let wait_ms = (REQUEST_COST - bucket.level).div_ceil(per_ms.max(1));
                 let retry_after_s = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
-                return Err(Problem::TooManyRequests { payer, rate, retry_after_s });
+                return Err(Exceeded { payer, rate, retry_after_s });
             }
             bucket.level -= REQUEST_COST;
         } else {
@@ -124,8 +139,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use std::net::IpAddr;
 
-    use super::{Payer, Rate, Rates};
-    use crate::problem::Problem;
+    use super::{Exceeded, Payer, Rate, Rates};
 
     fn ann() -> Payer {
         Payer::Account("ann".to_owned())
@@ -179,10 +193,10 @@ mod tests {
             let rates = Rates::new(Some(Rate { per_second, burst: 1 }));
             rates.take(ann(), 7).unwrap();
             match rates.take(ann(), 7) {
-                Err(Problem::TooManyRequests { retry_after_s, .. }) => {
+                Err(Exceeded { retry_after_s, .. }) => {
                     assert_eq!(retry_after_s, expected, "{per_second} a second");
                 }
-                other => panic!("{other:?}"),
+                Ok(()) => panic!("it is let through"),
             }
         }
     }

@@ -72,7 +72,7 @@ fn form_of(problem: &Problem) -> Form {
         }
         Problem::Unauthorized { .. } => Form::new(S::UNAUTHORIZED, "UNAUTHORIZED"),
         Problem::TooManyAttempts { .. } => too_many("TOO_MANY_ATTEMPTS"),
-        Problem::TooManyRequests { .. } => too_many("TOO_MANY_REQUESTS"),
+        Problem::TooManyRequests(_) => too_many("TOO_MANY_REQUESTS"),
         Problem::Denied { reason, .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
         }

@@ -1,7 +1,6 @@
 //! What the health surface is told by whoever started the replica.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use edge::context::Context;
@@ -41,8 +40,6 @@ pub struct Facts {
     pub server_ca: Arc<dyn Fn() -> String + Send + Sync>,
     /// Room on the disk of the content store.
     pub disk: Arc<dyn Fn() -> io::Result<Disk> + Send + Sync>,
-    /// Addresses that may read `/metrics` without signing in, beside this machine's own.
-    pub metrics_from: Vec<IpAddr>,
 }
 
 /// This replica, as the health surface sees it.

@@ -18,3 +18,6 @@ pub mod replica;
 pub mod runtimes;
 pub mod signals;
 pub mod telemetry;
+
+/// The version that this program shows.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -23,7 +23,7 @@ use wire::certificate::CertifiedKey;
 use wire::listen::Listen;
 use wire::server_tls::ServerTls;
 
-use crate::replica::VERSION;
+use crate::VERSION;
 use crate::{certificate, disk};
 
 /// Where clients arrive.
@@ -154,6 +154,5 @@ async fn facts(config: &Config, cluster: &Cluster) -> io::Result<Facts> {
         version: VERSION.to_owned(),
         server_ca: Arc::new(move || server_ca.clone()),
         disk: Arc::new(move || disk::room(&folder)),
-        metrics_from: Vec::new(),
     })
 }

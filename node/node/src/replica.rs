@@ -30,10 +30,7 @@ use crate::peer_listener::{self, Answering};
 use crate::public_port::{Listeners, PublicPort, ServerCertificate};
 use crate::signals::{Signals, Wish};
 use crate::telemetry::{self, Level};
-use crate::{boot, descriptors, disk, full_disk, house, runtimes};
-
-/// The version that this program shows.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::{VERSION, boot, descriptors, disk, full_disk, house, runtimes};
 
 /// Runs a replica until it is told to stop: what `holdfast serve` does.
 pub fn serve(request: ServeRequest) -> Result<(), Stop> {

@@ -18,6 +18,7 @@ use crate::tables::{Damage, Read, Row, Table, Write};
 
 pub mod commands;
 pub(crate) mod deletion;
+pub mod description;
 
 /// A repository's number, under which its rows stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,10 +50,6 @@ message! {
         /// The log index of the last change to its manifests or tags: what entity tags of lists
         /// show.
         6 revision: u64,
-        /// What it is, in a line.
-        7 short_description: String,
-        /// What it is, as a page of Markdown.
-        8 long_description: String,
     }
 }
 

@@ -99,6 +99,8 @@ tables! {
     28 Releases,
     /// The same by log index.
     29 ReleaseIndexes,
+    /// What people say of repositories, by repository.
+    30 Descriptions,
 }
 
 /// The stored bytes are not what apply wrote: the replica stops and rebuilds its tables.

@@ -135,6 +135,12 @@ fn check_repositories(read: &impl Read, found: &mut Vec<Violation>) -> Result<()
     }
     compare(read, Table::RepositoryNames, &names, found)?;
     compare(read, Table::PublicRepositories, &public, found)?;
+    for (key, _) in rows(read, Table::Descriptions)? {
+        if !names.contains(&key) {
+            let what = format!("a description of no repository: {key:02x?}");
+            found.push(Violation { rule: "index", what });
+        }
+    }
     for table in [Table::Links, Table::Manifests, Table::Tags] {
         for (key, _) in rows(read, table)? {
             let number = &key[..8];

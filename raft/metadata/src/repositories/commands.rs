@@ -2,7 +2,7 @@
 
 use oci::name::RepositoryName;
 
-use super::{RepositoryNumber, RepositoryRow, Visibility, find, put};
+use super::{RepositoryNumber, RepositoryRow, Visibility, description, find, put};
 use crate::access::{self, Action};
 use crate::accounts;
 use crate::codec::message;
@@ -74,13 +74,10 @@ impl RepositoryCreate {
             }
             None => {
                 let row = create(tables, &self.repository, self.visibility, moment)?;
-                let row = RepositoryRow {
-                    immutable_tags: self.immutable_tags,
-                    short_description: self.short_description.clone(),
-                    long_description: self.long_description.clone(),
-                    ..row
-                };
+                let row = RepositoryRow { immutable_tags: self.immutable_tags, ..row };
                 put(tables, &self.repository, &row);
+                let (short, long) = (&self.short_description, &self.long_description);
+                description::change(tables, &row, Some(short), Some(long))?;
                 Ok(Answer::RepositoryCreated { created: true })
             }
         }
@@ -92,16 +89,10 @@ impl RepositoryUpdate {
         let row = existing(tables, &self.actor, &self.repository)?;
         let visibility = self.visibility.unwrap_or(row.visibility);
         let immutable_tags = self.immutable_tags.unwrap_or(row.immutable_tags);
-        let given = |new: &Option<String>, old: &String| new.as_ref().unwrap_or(old).clone();
-        let row = RepositoryRow {
-            visibility,
-            immutable_tags,
-            short_description: given(&self.short_description, &row.short_description),
-            long_description: given(&self.long_description, &row.long_description),
-            ..row
-        };
+        let (short, long) = (self.short_description.as_ref(), self.long_description.as_ref());
+        description::change(tables, &row, short, long)?;
         list_public(tables, &self.repository, visibility);
-        put(tables, &self.repository, &row);
+        put(tables, &self.repository, &RepositoryRow { visibility, immutable_tags, ..row });
         Ok(Answer::Done)
     }
 }
@@ -114,6 +105,7 @@ impl RepositoryDelete {
         tables.delete(Table::Repositories, self.repository.as_str().as_bytes());
         let number = row.number.to_be_bytes();
         tables.delete(Table::RepositoryNames, &number);
+        description::remove(tables, row.number());
         row::mark(tables, Table::DeletedRepositories, number.to_vec());
         Ok(Answer::Done)
     }
@@ -153,8 +145,6 @@ pub(crate) fn create(
         immutable_tags: false,
         created_wall_ms: moment.wall_ms,
         revision: moment.index,
-        short_description: String::new(),
-        long_description: String::new(),
     };
     put(tables, repository, &row);
     let name = repository.as_str().as_bytes().to_vec();

@@ -6,7 +6,7 @@ use metadata::blobs;
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
-use metadata::repositories::{self, Visibility};
+use metadata::repositories::{self, Visibility, description};
 use metadata::settings::SettingsSet;
 use metadata::tables::Table;
 
@@ -213,4 +213,40 @@ fn a_deleted_repository_is_gone_at_once_and_its_rows_a_few_at_a_time() {
     cluster.pass(24 * HOUR_MS);
     let idle = cluster.tables.count(Table::IdleBlobs);
     assert_eq!(idle, 80, "forty manifests and their own layers");
+}
+
+#[test]
+fn what_is_said_of_a_repository_changes_nothing_that_requests_read() {
+    let mut cluster = Cluster::new(3);
+    let said = RepositoryCreate {
+        short_description: "short".into(),
+        long_description: "long".into(),
+        ..create("alice/r", "alice", false)
+    };
+    cluster.does(said);
+    let name = repository("alice/r");
+    let row = |cluster: &Cluster| repositories::find(&cluster.tables, &name).unwrap().unwrap();
+    let texts = |cluster: &Cluster| {
+        let said = description::of(&cluster.tables, &row(cluster)).unwrap();
+        (said.short, said.long)
+    };
+    let before = row(&cluster);
+    assert_eq!(texts(&cluster), ("short".into(), "long".into()));
+    let change = |short: Option<&str>, long: Option<&str>| RepositoryUpdate {
+        repository: repository("alice/r"),
+        actor: "alice".into(),
+        visibility: None,
+        immutable_tags: None,
+        short_description: short.map(str::to_owned),
+        long_description: long.map(str::to_owned),
+    };
+    cluster.does(change(None, Some("longer")));
+    assert_eq!(texts(&cluster), ("short".into(), "longer".into()), "what is not given stays");
+    assert_eq!(row(&cluster), before);
+    cluster.does(change(Some(""), Some("")));
+    assert_eq!(cluster.tables.count(Table::Descriptions), 0, "nothing said, no row");
+    cluster.does(change(Some("again"), None));
+    let (repository, actor) = (repository("alice/r"), "alice".to_owned());
+    cluster.does(RepositoryDelete { repository, actor });
+    assert_eq!(cluster.tables.count(Table::Descriptions), 0, "it goes with the repository");
 }

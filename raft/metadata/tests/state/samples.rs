@@ -93,9 +93,9 @@ fn repository_commands() -> Vec<Command> {
             actor: actor(),
             visibility: Visibility::Public,
             on_push: true,
-            immutable_tags: false,
-            short_description: String::new(),
-            long_description: String::new(),
+            immutable_tags: true,
+            short_description: "In a line".into(),
+            long_description: "# As a page".into(),
         }
         .into(),
         RepositoryUpdate {
@@ -103,8 +103,8 @@ fn repository_commands() -> Vec<Command> {
             actor: actor(),
             visibility: Some(Visibility::Private),
             immutable_tags: Some(true),
-            short_description: None,
-            long_description: None,
+            short_description: Some("In another line".into()),
+            long_description: Some("As another page".into()),
         }
         .into(),
         RepositoryDelete { repository: here(), actor: actor() }.into(),
