@@ -4,7 +4,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 PACKAGE := holdfast-$(VERSION)-$(shell uname -m)-linux
 TEST_BUILD := cargo build --workspace --bins --tests
 
-.PHONY: help run test check chaos bench dist clean
+.PHONY: help run test check chaos bench micro dist clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -32,6 +32,9 @@ chaos: ## the long runs: thousands of rounds, minutes of kills, gigabytes, hundr
 
 bench: ## Holdfast beside docker-registry and nginx, into docs/benchmarks.md; a look with QUICK=1
 	tools/ci/bench.sh $(if $(QUICK),--quick)
+
+micro: ## what the hot paths cost by themselves; some of it by ARGS, such as ARGS=apply
+	cargo bench --manifest-path chaos-tests/micro/Cargo.toml --target-dir $(TARGET)/micro -- $(ARGS)
 
 dist: ## a tarball with the binary, a systemd unit, a sample configuration and the manual
 	cargo build --release --workspace --bin holdfast

@@ -17,6 +17,7 @@ use transfer::failure::TransferFailure;
 use crate::content::{ByteStream, Committed, Content};
 use crate::failure::ContentFailure;
 use crate::receipts::from_peer;
+use crate::small::Small;
 use crate::upload::{OpenUpload, Sealed, Stage, Turn, failure};
 use crate::uploads::apart;
 
@@ -116,12 +117,34 @@ impl Content {
                 Err(ContentFailure::DigestMismatch { expected: digest.clone() })
             };
         }
-        self.receive(upload, turn, start, body).await?;
-        let sealed = self.seal(upload, turn, digest).await;
+        let sealed = self.taken(upload, turn, (start, body), digest).await;
         if matches!(sealed, Err(ContentFailure::DigestMismatch { .. })) {
             self.shared.uploads.remove(&upload.id);
         }
         sealed
+    }
+
+    /// As little as is needed is written: nothing of what the cluster has, no staged upload for
+    /// what is small and comes whole.
+    async fn taken(
+        &self,
+        upload: &OpenUpload,
+        turn: &mut Turn,
+        (start, mut body): (Option<u64>, ByteStream),
+        digest: &Digest,
+    ) -> Result<(Sealed, Coming), ContentFailure> {
+        if start.unwrap_or(0) == 0 && turn.work.is_untouched(self, &upload.id) {
+            if let Some(kept) = self.kept_already(digest).await? {
+                let sealed = self.compare(upload, turn, body, kept).await?;
+                return Ok((sealed, Coming::default()));
+            }
+            body = match self.gather_small(turn, body).await? {
+                Small::Whole(bytes) => return self.keep_small(upload, turn, digest, bytes).await,
+                Small::Rest(body) => body,
+            };
+        }
+        self.receive(upload, turn, start, body).await?;
+        self.seal(upload, turn, digest).await
     }
 
     async fn seal(

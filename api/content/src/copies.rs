@@ -21,6 +21,7 @@ use crate::failure::ContentFailure;
 use crate::placement::Field;
 use crate::receipts::from_peer;
 use crate::upload::{Sealed, failure};
+use crate::upload_id::UploadId;
 use crate::uploads::apart;
 
 /// Hints that are kept; beyond them healing finds what is missing by itself.
@@ -44,15 +45,7 @@ impl Content {
             let field = content.field().await?;
             let chosen = Content::chosen(&field, &digest.to_bytes())?;
             let size = bytes.len() as u64;
-            let mut coming = Coming::default();
-            for replica in chosen {
-                let (client, digest, bytes) =
-                    (content.shared.client.clone(), digest.clone(), bytes.clone());
-                let to = replica.to_string();
-                coming.ask(replica, async move {
-                    client.blob_put(&to, &digest, size, whole(bytes)).await
-                });
-            }
+            let mut coming = content.put_at(&chosen, &digest, &bytes, None);
             let own = match content.keep_here(&digest, bytes).await {
                 Ok(own) => Some(own),
                 // The others were chosen so that they are enough.
@@ -67,10 +60,32 @@ impl Content {
         .await
     }
 
-    async fn keep_here(&self, digest: &Digest, bytes: Bytes) -> Result<Receipt, ContentFailure> {
+    /// Gives replicas a blob that is at hand, in place of an upload they may know.
+    pub(crate) fn put_at(
+        &self,
+        replicas: &[ReplicaId],
+        digest: &Digest,
+        bytes: &Bytes,
+        instead_of: Option<&UploadId>,
+    ) -> Coming {
+        let mut coming = Coming::default();
+        for replica in replicas {
+            let (client, digest, bytes) =
+                (self.shared.client.clone(), digest.clone(), bytes.clone());
+            let (to, id) = (replica.to_string(), instead_of.map(UploadId::to_string));
+            coming.ask(*replica, async move {
+                let size = bytes.len() as u64;
+                client.blob_put(&to, &digest, size, id.as_deref(), whole(bytes)).await
+            });
+        }
+        coming
+    }
+
+    /// Keeps a blob that is at hand on this disk.
+    pub(crate) async fn keep_here(&self, digest: &Digest, bytes: Bytes) -> Result<Receipt, ContentFailure> {
         let locked = self.shared.store.lock(digest).await;
         let put = self.shared.store.put_locked(&locked, bytes).await;
-        put.map_err(|error| failure("keeping a manifest", error))?;
+        put.map_err(|error| failure("keeping a blob", error))?;
         Ok(self.own_receipt())
     }
 

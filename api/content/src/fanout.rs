@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use metadata::replica::ReplicaId;
+use oci::digest::Algorithm;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -57,6 +58,8 @@ pub(crate) struct Lanes<'a> {
     pub(crate) replicas: &'a [ReplicaId],
     /// How many of them must keep up.
     pub(crate) needed: usize,
+    /// How the bytes are hashed.
+    pub(crate) algorithms: &'a [Algorithm],
 }
 
 /// How long the sending may stand still, and how much may wait.
@@ -77,8 +80,10 @@ impl Fanout {
         let lane = |replica: &ReplicaId| {
             let (sender, receiver) = mpsc::channel(LANE_PIECES_MAX);
             let (client, to, id) = (client.clone(), replica.to_string(), lanes.id.to_string());
+            // Only the second replica was told of the upload before.
+            let begin = (offset == 0).then(|| lanes.algorithms.to_vec());
             let task = tokio::spawn(async move {
-                client.stage_append(&to, &id, offset, drained(receiver)).await
+                client.stage_append(&to, &id, offset, begin.as_deref(), drained(receiver)).await
             });
             Lane { replica: *replica, sender, task }
         };

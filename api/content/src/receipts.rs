@@ -46,6 +46,18 @@ impl Content {
         Ok(self.has(digest, size)?.then(|| self.own_receipt()))
     }
 
+    /// A receipt of this replica if it has the blob, of `size` bytes, and has hashed it lately.
+    pub(crate) async fn vouched_here(
+        &self,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Option<Receipt>, ContentFailure> {
+        let _locked = self.shared.store.lock(digest).await;
+        let vouched = self.shared.store.vouches_for(digest, size);
+        let vouched = vouched.map_err(|error| ContentFailure::disk("looking for a blob", &error))?;
+        Ok(vouched.then(|| self.own_receipt()))
+    }
+
     /// Whether the blob is on this disk, with the size it should have.
     pub(crate) fn has(&self, digest: &Digest, size: u64) -> Result<bool, ContentFailure> {
         let found = self.shared.store.size_of(digest);

@@ -48,7 +48,8 @@ impl Content {
         start: Option<u64>,
         mut body: ByteStream,
     ) -> Result<u64, ContentFailure> {
-        let offset = turn.work.open(self, &upload.id).await?.offset();
+        let open = turn.work.open(self, &upload.id).await?;
+        let (offset, algorithms) = (open.offset(), open.algorithms());
         if start.is_some_and(|start| start != offset) {
             return Err(ContentFailure::OffsetMismatch { offset });
         }
@@ -62,7 +63,8 @@ impl Content {
         let body = futures::stream::iter([first]).chain(body).boxed();
         let field = self.field().await?;
         let needed = field.write.saturating_sub(usize::from(field.votes(field.own)));
-        let lanes = Lanes { id: &upload.id, offset, replicas: &turn.work.lanes, needed };
+        let replicas = &turn.work.lanes;
+        let lanes = Lanes { id: &upload.id, offset, replicas, needed, algorithms: &algorithms };
         let fanout = Fanout::open(&self.shared.client, &lanes, self.bounds());
         let (fanout, ended) = self.take_in(turn, fanout, body).await;
 

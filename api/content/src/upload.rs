@@ -20,7 +20,7 @@ use crate::upload_id::UploadId;
 pub(crate) enum Stage {
     /// Takes bytes.
     Open(Upload),
-    /// On disk, its file closed: no request came for a while, or the disk failed.
+    /// Its file is closed or not made yet: no byte came, none for a while, or the disk failed.
     Parked,
     /// A blob here, but the cluster does not know it yet: the close may be repeated.
     Sealed(Sealed),
@@ -134,6 +134,11 @@ impl Work {
             Stage::Sealed(sealed) => Err(ContentFailure::OffsetMismatch { offset: sealed.size }),
             Stage::Parked | Stage::Ended => Err(ContentFailure::UploadUnknown),
         }
+    }
+
+    /// Whether no byte of the upload has come yet.
+    pub(crate) fn is_untouched(&self, content: &Content, id: &UploadId) -> bool {
+        matches!(self.stage, Stage::Parked) && content.shared.store.is_announced(&id.to_string())
     }
 
     /// Closes the file of an upload for which no request came for a while.

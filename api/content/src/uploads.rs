@@ -22,7 +22,7 @@ use crate::placement::Field;
 use crate::upload::{OpenUpload, Stage, Turn, failure};
 use crate::upload_id::UploadId;
 
-/// Another holder that does not open an upload within this is left out of it.
+/// Another holder that does not take note of an upload within this is left out of it.
 const STAGE_CREATE_MAX: Duration = Duration::from_secs(1);
 
 /// A replica that does not open an upload for another within this is passed over.
@@ -118,17 +118,17 @@ impl Content {
             let second = chosen.first().copied();
             let number = second.and_then(|second| field.number(second));
             let id = UploadId::bound(own, number, rand::random(), &meta);
-            let upload = self.shared.store.create_upload(&id.to_string(), algorithms).await;
-            let upload = upload.map_err(|error| failure("opening an upload", error))?;
-            let lanes = self.stage_at(&chosen, &id, algorithms).await;
-            if second.is_none_or(|second| lanes.contains(&second)) {
-                self.shared.uploads.insert(OpenUpload::new(id, meta, Stage::Open(upload), lanes));
-                return Ok(id);
+            if let Some(second) = second
+                && !self.announce_at(second, &id, algorithms).await
+            {
+                // The id would name one as the second that knows nothing of it.
+                chosen.remove(0);
+                continue;
             }
-            // The id would name one as the second that has nothing: anew, among those that do.
-            let (here, ()) = tokio::join!(upload.cancel(), self.cancel_at(&lanes, &id));
-            here.map_err(|error| failure("opening an upload", error))?;
-            chosen = lanes;
+            let announced = self.shared.store.announce_upload(&id.to_string(), algorithms);
+            announced.map_err(|error| failure("opening an upload", error))?;
+            self.shared.uploads.insert(OpenUpload::new(id, meta, Stage::Parked, chosen));
+            return Ok(id);
         }
     }
 
@@ -191,35 +191,29 @@ impl Content {
 }
 
 impl Content {
-    /// Opens the upload at the other holders; returns those that did.
-    async fn stage_at(
+    /// Tells the second replica of an upload that may come to it; false where it does not take it.
+    async fn announce_at(
         &self,
-        chosen: &[ReplicaId],
+        second: ReplicaId,
         id: &UploadId,
         algorithms: &[Algorithm],
-    ) -> Vec<ReplicaId> {
-        let (client, id) = (&self.shared.client, id.to_string());
-        let create = |replica: &ReplicaId| {
-            let (replica, id) = (*replica, &id);
-            async move {
-                let name = replica.to_string();
-                let created = client.stage_create(&name, id, algorithms);
-                match timeout(STAGE_CREATE_MAX, created).await {
-                    Ok(Ok(())) => Some(replica),
-                    outcome => {
-                        tracing::debug!(%replica, ?outcome, "a holder is left out of an upload");
-                        None
-                    }
-                }
-            }
-        };
-        let created = futures::future::join_all(chosen.iter().map(create)).await;
-        created.into_iter().flatten().collect()
+    ) -> bool {
+        let (name, id) = (second.to_string(), id.to_string());
+        let announced = self.shared.client.stage_create(&name, &id, algorithms);
+        let outcome = timeout(STAGE_CREATE_MAX, announced).await;
+        let is_told = matches!(outcome, Ok(Ok(())));
+        if !is_told {
+            tracing::debug!(replica = %second, ?outcome, "a holder is left out of an upload");
+        }
+        is_told
     }
 
     /// How many bytes an upload that is here has; see [`Content::status`].
     pub(crate) async fn status_here(&self, upload: &OpenUpload) -> Result<u64, ContentFailure> {
         let mut turn = upload.take_turn(self.shared.limits.supersede_after).await;
+        if turn.work.is_untouched(self, &upload.id) {
+            return Ok(0);
+        }
         Ok(turn.work.open(self, &upload.id).await?.offset())
     }
 

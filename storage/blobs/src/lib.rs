@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod announced;
 pub mod check;
 pub mod files;
 pub mod lock;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use oci::digest::{Algorithm, Digest};
 use oci::verifier::digest_of;
 
+use crate::announced::Announced;
 use crate::check::{Checks, Damage};
 use crate::files::{Entry, File, Files};
 use crate::lock::{Guard, Locks};
@@ -73,6 +74,7 @@ pub struct BlobStore {
     pub(crate) upload_locks: Locks<UploadId>,
     pub(crate) checks: Checks,
     pub(crate) damage: Damage,
+    pub(crate) announced: Announced,
     blob_locks: Locks<Digest>,
     /// Folders whose own name is known to survive a power cut.
     durable_folders: Mutex<HashSet<PathBuf>>,
@@ -105,6 +107,7 @@ impl BlobStore {
             checks,
             upload_locks: Locks::default(),
             damage: Damage::default(),
+            announced: Announced::default(),
             blob_locks: Locks::default(),
             durable_folders: Mutex::default(),
             staged: AtomicU64::new(0),
@@ -168,8 +171,11 @@ impl BlobStore {
         if found != *digest {
             return Err(UploadError::Mismatch { expected: digest.clone(), found });
         }
-        self.check_room()?;
         let size = bytes.len() as u64;
+        if self.is_kept(digest, size)? {
+            return Ok(size);
+        }
+        self.check_room()?;
         let number = self.staged.fetch_add(1, Ordering::Relaxed);
         let staged = self.layout.staging().join(number.to_string());
         let kept = self.files.create(&staged).and_then(|file| {
@@ -187,7 +193,8 @@ impl BlobStore {
     /// Gives a file that was hashed the name of its digest. Blocks.
     ///
     /// The order is what makes a receipt true: the bytes, then the name, each one durable before
-    /// the next step. A file that has the name already is replaced: this one is known to be right.
+    /// the next step. A file that has the name already, and that nobody vouches for, is replaced:
+    /// this one is known to be right.
     pub(crate) fn seal(&self, file: &dyn File, from: &Path, digest: &Digest) -> io::Result<()> {
         file.sync()?;
         let folder = self.layout.blob_folder(digest);
@@ -197,6 +204,28 @@ impl BlobStore {
         self.damage.forget(digest);
         self.checks.note(digest, file.metadata()?, (self.options.now_ms)());
         Ok(())
+    }
+
+    /// Whether the blob is here, of that size, hashed not long ago and unchanged since: then it
+    /// need not be written again.
+    pub fn vouches_for(&self, digest: &Digest, size: u64) -> io::Result<bool> {
+        if self.damage.is_noted(digest) {
+            return Ok(false);
+        }
+        let found = self.files.metadata(&self.layout.blob(digest))?;
+        Ok(found.is_some_and(|found| found.length == size && !self.is_stale(digest, found)))
+    }
+
+    /// As [`BlobStore::vouches_for`]; its name survives a power cut when this returns. Blocks.
+    pub(crate) fn is_kept(&self, digest: &Digest, size: u64) -> io::Result<bool> {
+        if !self.vouches_for(digest, size)? {
+            return Ok(false);
+        }
+        // Whoever gave it its name may have been killed before this.
+        let folder = self.layout.blob_folder(digest);
+        self.make_durable_folder(&folder)?;
+        self.files.sync_folder(&folder)?;
+        Ok(true)
     }
 
     /// Makes a folder and sees to it that its name survives a power cut. A folder that is there may

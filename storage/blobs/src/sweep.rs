@@ -79,6 +79,9 @@ impl BlobStore {
     pub async fn cancel_upload(self: &Arc<Self>, id: &str) -> Result<(), UploadError> {
         let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
         let held = self.upload_locks.lock(&id).await;
+        if self.announced.remove(&id) {
+            return Ok(());
+        }
         let store = self.clone();
         blocking(move || Ok(store.remove_upload(held.key()))).await?
     }
@@ -88,7 +91,7 @@ impl BlobStore {
         let store = self.clone();
         let mut idle = blocking(move || store.list_uploads()).await?;
         idle.retain(|upload| upload.idle_ms >= idle_max_ms);
-        let mut removed = 0;
+        let mut removed = self.sweep_announced(idle_max_ms);
         for upload in idle {
             let Some(id) = UploadId::parse(&upload.id) else { continue };
             // One that is open is not idle, whatever its file says.

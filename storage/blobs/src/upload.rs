@@ -94,7 +94,16 @@ impl BlobStore {
     ) -> Result<Upload, UploadError> {
         let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
         let held = self.upload_locks.lock(&id).await;
-        let (store, id, verifier) = (self.clone(), id, Verifier::new(algorithms));
+        self.create_held(held, algorithms).await
+    }
+
+    /// Makes the file of a new upload.
+    async fn create_held(
+        self: &Arc<Self>,
+        held: Guard<UploadId>,
+        algorithms: &[Algorithm],
+    ) -> Result<Upload, UploadError> {
+        let (store, id, verifier) = (self.clone(), held.key().clone(), Verifier::new(algorithms));
         let first = verifier.clone();
         let file = blocking(move || {
             store.check_room()?;
@@ -109,10 +118,12 @@ impl BlobStore {
             Ok(file)
         })
         .await?;
+        self.announced.remove(held.key());
         Ok(Upload::new(self.clone(), held, file, verifier))
     }
 
-    /// Takes up an upload where it stood. Waits while it is open elsewhere in this process.
+    /// Takes up an upload where it stood, at its beginning where it was announced only. Waits while
+    /// it is open elsewhere in this process.
     ///
     /// # Errors
     ///
@@ -120,6 +131,9 @@ impl BlobStore {
     pub async fn open_upload(self: &Arc<Self>, id: &str) -> Result<Upload, UploadError> {
         let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
         let held = self.upload_locks.lock(&id).await;
+        if let Some(algorithms) = self.announced.find(&id) {
+            return self.create_held(held, &algorithms).await;
+        }
         let store = self.clone();
         let (file, verifier) = blocking(move || Ok(store.resume_blocking(&id))).await??;
         Ok(Upload::new(self.clone(), held, file, verifier))
@@ -310,13 +324,17 @@ impl Sealing<'_> {
             store.remove_upload(id)?;
             return Err(UploadError::Mismatch { expected: digest.clone(), found });
         }
+        if store.is_kept(digest, size)? {
+            // What cannot be removed now is removed by the next start or sweep, here and below.
+            let _ = store.remove_upload(id);
+            return Ok(size);
+        }
         // After a failed fsync the kernel may have dropped the bytes and call the next one good.
         if let Err(error) = synced.and_then(|()| file.sync()) {
             let _ = store.remove_upload(id);
             return Err(error.into());
         }
         store.seal(file, &store.layout.upload_data(id), digest)?;
-        // The rest is removed by the next start or sweep where it cannot be removed now.
         let _ = store.remove_upload(id);
         Ok(size)
     }

@@ -11,5 +11,6 @@ pub mod failure;
 pub mod owner;
 pub mod peer_dial;
 mod protocol;
+pub use protocol::WHOLE_BYTES_MAX;
 pub mod receipt;
 pub mod service;

@@ -29,6 +29,10 @@ pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// An answer that is not a blob is never longer.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// A blob that is sent whole is kept at one stroke up to this size; a larger one is written as it
+/// comes.
+pub const WHOLE_BYTES_MAX: usize = 256 * 1024;
+
 /// The body of every answer that is not a blob's bytes, as JSON; blanks may precede it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -204,6 +204,11 @@ impl Registry {
         Layout::new(&self.folder.path().join("data/content")).blob(digest)
     }
 
+    /// Where uploads lie as long as they are open.
+    pub(crate) fn uploads_folder(&self) -> PathBuf {
+        Layout::new(&self.folder.path().join("data/content")).uploads()
+    }
+
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         let request = Request::builder().method(method).uri(path).header("host", "reg.example");
         Ask { registry: self, request, body: Vec::new(), is_chunked: false }

@@ -12,4 +12,5 @@ mod management;
 mod manifests;
 mod ports;
 mod repositories;
+mod resent;
 mod rights;

@@ -55,15 +55,20 @@ impl Client {
         Ok((size_bytes, Box::pin(Placed { bytes, _place: answer.place })))
     }
 
-    /// Gives the peer a blob of `size_bytes`, whole.
+    /// Gives the peer a blob of `size_bytes`, whole. It forgets the upload `instead_of`, of which it
+    /// was told and which has no bytes there.
     pub async fn blob_put(
         &self,
         replica_id: &str,
         digest: &Digest,
         size_bytes: u64,
+        instead_of: Option<&str>,
         body: ByteStream,
     ) -> Result<Receipt, TransferFailure> {
-        let path = format!("{BLOBS}{digest}?size={size_bytes}");
+        let mut path = format!("{BLOBS}{digest}?size={size_bytes}");
+        if let Some(id) = instead_of {
+            path.push_str(&format!("&upload={id}"));
+        }
         let asked = request(Request::put(uri(replica_id, &path)), streamed(body))?;
         self.connections.call(replica_id, Kind::Send, asked).await
     }
@@ -91,6 +96,24 @@ impl Client {
         digest: &Digest,
     ) -> Result<Receipt, TransferFailure> {
         let builder = Request::post(uri(replica_id, &format!("{BLOBS}{digest}/receipt")));
+        self.connections.call(replica_id, Kind::Call, request(builder, empty())?).await
+    }
+}
+
+impl Client {
+    /// As [`Client::blob_receipt`], for a blob of `size_bytes` that the peer has hashed lately.
+    ///
+    /// # Errors
+    ///
+    /// [`TransferFailure::BlobUnknown`] where it holds none, or does not vouch for it.
+    pub async fn blob_vouched(
+        &self,
+        replica_id: &str,
+        digest: &Digest,
+        size_bytes: u64,
+    ) -> Result<Receipt, TransferFailure> {
+        let path = format!("{BLOBS}{digest}/receipt?vouched={size_bytes}");
+        let builder = Request::post(uri(replica_id, &path));
         self.connections.call(replica_id, Kind::Call, request(builder, empty())?).await
     }
 }

@@ -11,7 +11,7 @@ use crate::protocol::{OFFSET, STAGED, algorithm_names};
 use crate::receipt::Receipt;
 
 impl Client {
-    /// Begins a staged upload; one of that id that is there already is begun anew.
+    /// Begins a staged upload: the peer takes note of it, and makes its file with its first bytes.
     pub async fn stage_create(
         &self,
         replica_id: &str,
@@ -23,7 +23,8 @@ impl Client {
         self.connections.call(replica_id, Kind::Call, request(builder, empty())?).await
     }
 
-    /// Appends `body` at `offset`; returns the offset after it.
+    /// Appends `body` at `offset`; returns the offset after it. With `begin` the first bytes begin
+    /// an upload that the peer was not told of, to be hashed by those algorithms.
     ///
     /// # Errors
     ///
@@ -35,9 +36,12 @@ impl Client {
         replica_id: &str,
         id: &str,
         offset: u64,
+        begin: Option<&[Algorithm]>,
         body: ByteStream,
     ) -> Result<u64, TransferFailure> {
-        let builder = Request::patch(uri(replica_id, &format!("{STAGED}{id}")));
+        let named = |begin| format!("?algorithms={}", algorithm_names(begin));
+        let query = begin.map(named).unwrap_or_default();
+        let builder = Request::patch(uri(replica_id, &format!("{STAGED}{id}{query}")));
         let asked = request(builder.header(OFFSET, offset), streamed(body))?;
         self.connections.call(replica_id, Kind::Send, asked).await
     }

@@ -4,13 +4,15 @@ use std::io;
 use std::sync::Arc;
 
 use ::blobs::upload::UploadError;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::{Method, Response, StatusCode, header};
 use oci::digest::Digest;
 use rand::RngCore;
 
 use crate::body::{BoxBody, ByteStream, streamed};
 use crate::failure::TransferFailure;
-use crate::protocol::query_value;
+use crate::protocol::{WHOLE_BYTES_MAX, query_value};
 use crate::receipt::Receipt;
 use crate::service::answer::{at_once, when_done};
 use crate::service::staging::{Broken, feed, sealed};
@@ -29,15 +31,12 @@ pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBod
             Err(failure) => at_once::<(), _>(&Err(failure)),
         },
         (Method::PUT, "") => {
-            let work = async move { take(&shared, &digest, body).await };
+            let work = async move { take(&shared, &digest, &query, body).await };
             when_done(work, body_ended).await
         }
         (Method::GET, "size") => at_once(&size(&shared, &digest)),
         (Method::POST, "receipt") => {
-            let work = async move {
-                let locked = shared.store.lock(&digest).await;
-                shared.receipt(&locked)
-            };
+            let work = async move { vouched(&shared, &digest, &query).await };
             when_done(work, body_ended).await
         }
         (Method::POST, "pull") => {
@@ -56,6 +55,23 @@ fn size(shared: &Shared, digest: &Digest) -> Result<u64, TransferFailure> {
     let size = shared.store.size_of(digest);
     size.map_err(|error| TransferFailure::disk("looking for a blob", &error))?
         .ok_or(TransferFailure::BlobUnknown)
+}
+
+/// A receipt; where a size is named, only for a blob of that size that was hashed lately.
+async fn vouched(
+    shared: &Shared,
+    digest: &Digest,
+    query: &str,
+) -> Result<Receipt, TransferFailure> {
+    let locked = shared.store.lock(digest).await;
+    if let Some(size) = query_value(query, "vouched") {
+        let size = size.parse().map_err(|_| not_understood("the size is no number"))?;
+        let vouched = shared.store.vouches_for(digest, size);
+        if !vouched.map_err(|error| TransferFailure::disk("looking for a blob", &error))? {
+            return Err(TransferFailure::BlobUnknown);
+        }
+    }
+    shared.receipt(&locked)
 }
 
 /// The bytes `from..to`, clipped to the blob.
@@ -90,13 +106,41 @@ async fn read(
     response.map_err(|error| TransferFailure::Fault { text: error.to_string() })
 }
 
-/// Keeps a blob that a peer sends whole.
+/// Keeps a blob that a peer sends whole, instead of the upload that it may name.
 async fn take(
     shared: &Shared,
     digest: &Digest,
+    query: &str,
     body: ByteStream,
 ) -> Result<Receipt, TransferFailure> {
-    keep(shared, "put", digest, body, TransferFailure::BodyBroken { offset: 0 }).await
+    let broken = TransferFailure::BodyBroken { offset: 0 };
+    let size = query_value(query, "size").and_then(|size| size.parse().ok());
+    let receipt = match size {
+        Some(size) if size <= WHOLE_BYTES_MAX => {
+            let bytes = gathered(body, size).await.ok_or(broken)?;
+            let locked = shared.store.lock(digest).await;
+            shared.store.put_locked(&locked, bytes).await?;
+            shared.receipt(&locked)?
+        }
+        _ => keep(shared, "put", digest, body, broken).await?,
+    };
+    if let Some(id) = query_value(query, "upload") {
+        shared.store.forget_announced(id);
+    }
+    Ok(receipt)
+}
+
+/// All bytes of a body that has `size` of them; `None` where it has not.
+async fn gathered(mut body: ByteStream, size: usize) -> Option<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece.ok()?;
+        if piece.len() > size - bytes.len() {
+            return None;
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    (bytes.len() == size).then(|| bytes.freeze())
 }
 
 /// Fetches a blob from the replica `from`, unless it is here.

@@ -19,12 +19,12 @@ use crate::service::{Asked, Shared, algorithms, digest, not_understood};
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, path: id, query, headers, body, body_ended } = asked;
     match method {
-        Method::POST => when_done(create(shared, id, query), body_ended).await,
+        Method::POST => at_once(&announce(&shared, &id, &query)),
         Method::PATCH => {
             let work = async move {
                 let offset = number_header(&headers, OFFSET)?
                     .ok_or_else(|| not_understood("the offset is missing"))?;
-                append(&shared, &id, offset, body).await
+                append(&shared, &id, offset, &query, body).await
             };
             when_done(work, body_ended).await
         }
@@ -35,21 +35,25 @@ pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBod
     }
 }
 
-async fn create(shared: Arc<Shared>, id: String, query: String) -> Result<(), TransferFailure> {
-    let algorithms = algorithms(&query)?;
-    let _turn = shared.turns.take(&id);
-    shared.store.create_upload(&id, &algorithms).await?;
-    Ok(())
+fn announce(shared: &Shared, id: &str, query: &str) -> Result<(), TransferFailure> {
+    Ok(shared.store.announce_upload(id, &algorithms(query)?)?)
 }
 
 async fn append(
     shared: &Shared,
     id: &str,
     offset: u64,
+    query: &str,
     body: ByteStream,
 ) -> Result<u64, TransferFailure> {
     let turn = shared.turns.take(id);
-    let mut upload = shared.store.open_upload(id).await?;
+    let mut upload = match shared.store.open_upload(id).await {
+        // Its first bytes: only the second replica was told of it before.
+        Err(UploadError::Unknown) if offset == 0 && query_value(query, "algorithms").is_some() => {
+            shared.store.create_upload(id, &algorithms(query)?).await?
+        }
+        opened => opened?,
+    };
     if upload.offset() != offset {
         return Err(TransferFailure::OffsetMismatch { offset: upload.offset() });
     }
@@ -101,6 +105,9 @@ pub(super) async fn feed(
 
 async fn status(shared: Arc<Shared>, id: String) -> Result<u64, TransferFailure> {
     let _turn = shared.turns.take(&id);
+    if shared.store.is_announced(&id) {
+        return Ok(0);
+    }
     Ok(shared.store.open_upload(&id).await?.offset())
 }
 

@@ -66,7 +66,7 @@ async fn an_upload_staged_in_pieces_becomes_a_blob_with_a_receipt() {
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
     let mut offset = 0;
     for piece in bytes.chunks(1_100_000) {
-        offset = a.client.stage_append(B, "u1", offset, in_pieces(piece, 65_536)).await.unwrap();
+        offset = a.client.stage_append(B, "u1", offset, None, in_pieces(piece, 65_536)).await.unwrap();
         assert_eq!(a.client.stage_status(B, "u1").await.unwrap(), offset);
     }
     let digest = digest_of(&bytes);
@@ -84,15 +84,15 @@ async fn a_piece_that_begins_elsewhere_learns_the_true_offset_and_changes_nothin
     let world = World::new();
     let (a, _b) = (world.replica(A).await, world.replica(B).await);
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
-    a.client.stage_append(B, "u1", 0, whole(Bytes::from_static(b"hello"))).await.unwrap();
+    a.client.stage_append(B, "u1", 0, None, whole(Bytes::from_static(b"hello"))).await.unwrap();
     for wrong in [0, 4, 6, 1000] {
         // A body longer than any buffer: the answer must come through all the same.
         let body = in_pieces(&noise(2_000_000), 65_536);
-        let failure = a.client.stage_append(B, "u1", wrong, body).await.unwrap_err();
+        let failure = a.client.stage_append(B, "u1", wrong, None, body).await.unwrap_err();
         assert_eq!(failure, TransferFailure::OffsetMismatch { offset: 5 }, "at {wrong}");
     }
     let rest = whole(Bytes::from_static(b" world"));
-    assert_eq!(a.client.stage_append(B, "u1", 5, rest).await.unwrap(), 11);
+    assert_eq!(a.client.stage_append(B, "u1", 5, None, rest).await.unwrap(), 11);
     a.client.stage_seal(B, "u1", &digest_of(b"hello world")).await.unwrap();
 }
 
@@ -102,7 +102,7 @@ async fn what_is_not_there_is_told_from_what_failed() {
     let (a, b) = (world.replica(A).await, world.replica(B).await);
     let absent = digest_of(b"absent");
     let unknown = Err(TransferFailure::UploadUnknown);
-    assert_eq!(a.client.stage_append(B, "no", 0, no_bytes()).await, unknown.clone());
+    assert_eq!(a.client.stage_append(B, "no", 0, None, no_bytes()).await, unknown.clone());
     assert_eq!(a.client.stage_status(B, "no").await, unknown);
     assert_eq!(a.client.stage_seal(B, "no", &absent).await, Err(TransferFailure::UploadUnknown));
     assert_eq!(a.client.stage_cancel(B, "no").await, Ok(()));
@@ -125,12 +125,12 @@ async fn bytes_that_hash_otherwise_are_not_sealed_and_not_kept() {
     let world = World::new();
     let (a, b) = (world.replica(A).await, world.replica(B).await);
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
-    a.client.stage_append(B, "u1", 0, whole(Bytes::from_static(b"hello"))).await.unwrap();
+    a.client.stage_append(B, "u1", 0, None, whole(Bytes::from_static(b"hello"))).await.unwrap();
     let other = digest_of(b"other");
     let failure = a.client.stage_seal(B, "u1", &other).await.unwrap_err();
     assert_eq!(failure, TransferFailure::DigestMismatch);
     let body = whole(Bytes::from_static(b"hello"));
-    let failure = a.client.blob_put(B, &other, 5, body).await.unwrap_err();
+    let failure = a.client.blob_put(B, &other, 5, None, body).await.unwrap_err();
     assert_eq!(failure, TransferFailure::DigestMismatch);
     assert_eq!(b.store.size_of(&other).unwrap(), None);
     assert!(b.staged().is_empty());
@@ -144,15 +144,39 @@ async fn a_body_that_breaks_keeps_what_arrived() {
     let bytes = noise(500_000);
     let broken = in_pieces(&bytes[..300_000], 50_000)
         .chain(futures::stream::once(async { Err(io::Error::other("the client hung up")) }));
-    let failure = a.client.stage_append(B, "u1", 0, Box::pin(broken)).await.unwrap_err();
+    let failure = a.client.stage_append(B, "u1", 0, None, Box::pin(broken)).await.unwrap_err();
     let TransferFailure::Source { cause } = failure else { panic!("{failure}") };
     assert!(cause.contains("hung up"), "{cause}");
     // What the source gave before it failed may have stayed in a buffer here; never more arrived.
     let offset = a.client.stage_status(B, "u1").await.unwrap();
     assert!(offset <= 300_000, "{offset}");
     let rest = in_pieces(&bytes[usize::try_from(offset).unwrap()..], 50_000);
-    assert_eq!(a.client.stage_append(B, "u1", offset, rest).await.unwrap(), 500_000);
+    assert_eq!(a.client.stage_append(B, "u1", offset, None, rest).await.unwrap(), 500_000);
     a.client.stage_seal(B, "u1", &digest_of(&bytes)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_costs_no_file_before_its_first_byte_and_the_first_byte_may_begin_it() {
+    let world = World::new();
+    let (a, b) = (world.replica(A).await, world.replica(B).await);
+    a.client.stage_create(B, "u1", SHA256).await.unwrap();
+    assert!(b.staged().is_empty());
+    // A blob that came at one stroke takes its place.
+    let (digest, body) = (digest_of(b"hello"), whole(Bytes::from_static(b"hello")));
+    a.client.blob_put(B, &digest, 5, Some("u1"), body).await.unwrap();
+    assert_eq!(a.client.stage_status(B, "u1").await, Err(TransferFailure::UploadUnknown));
+    // One whose size is not the announced one is not kept.
+    let body = whole(Bytes::from_static(b"hello you"));
+    let failure = a.client.blob_put(B, &digest_of(b"hello you"), 5, None, body).await.unwrap_err();
+    assert_eq!(failure, TransferFailure::BodyBroken { offset: 0 });
+    assert_eq!(b.store.size_of(&digest_of(b"hello you")).unwrap(), None);
+    // Another was never told of, and begins with its first bytes; only at the beginning.
+    let bytes = || whole(Bytes::from_static(b"hello"));
+    let late = a.client.stage_append(B, "u2", 1, Some(SHA256), bytes()).await;
+    assert_eq!(late, Err(TransferFailure::UploadUnknown));
+    assert_eq!(a.client.stage_append(B, "u2", 0, Some(SHA256), bytes()).await, Ok(5));
+    a.client.stage_seal(B, "u2", &digest).await.unwrap();
+    assert!(b.staged().is_empty());
 }
 
 #[tokio::test]
@@ -162,7 +186,7 @@ async fn a_later_request_takes_the_place_of_one_that_hangs() {
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
     let (hand, body) = by_hand();
     let client = a.client.clone();
-    let hanging = tokio::spawn(async move { client.stage_append(B, "u1", 0, body).await });
+    let hanging = tokio::spawn(async move { client.stage_append(B, "u1", 0, None, body).await });
     hand.send(Ok(Bytes::from_static(b"hello"))).await.unwrap();
     // The first bytes are on their way; asking where the upload stands ends the hanging append.
     let mut offset = 0;
@@ -177,7 +201,7 @@ async fn a_later_request_takes_the_place_of_one_that_hangs() {
     assert_eq!(ended, TransferFailure::Superseded { offset });
     let rest = &b"hello"[usize::try_from(offset).unwrap()..];
     let rest = whole(Bytes::copy_from_slice(rest));
-    assert_eq!(a.client.stage_append(B, "u1", offset, rest).await.unwrap(), 5);
+    assert_eq!(a.client.stage_append(B, "u1", offset, None, rest).await.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -218,7 +242,7 @@ async fn a_replica_fetches_a_copy_when_it_is_told_to() {
     b.break_connections();
     // It is there already, so that it does not matter whether the source answers.
     assert_eq!(a.client.blob_pull(C, &digest, "00000000000d").await.unwrap().replica_id, C);
-    let receipt = a.client.blob_put(A, &digest_of(b"x"), 1, whole(Bytes::from_static(b"x"))).await;
+    let receipt = a.client.blob_put(A, &digest_of(b"x"), 1, None, whole(Bytes::from_static(b"x"))).await;
     assert_eq!(receipt.unwrap().replica_id, A);
     assert!(c.staged().is_empty());
 }
@@ -275,7 +299,7 @@ async fn a_peer_that_dies_while_it_takes_leaves_what_arrived() {
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
     let (hand, body) = by_hand();
     let client = a.client.clone();
-    let sending = tokio::spawn(async move { client.stage_append(B, "u1", 0, body).await });
+    let sending = tokio::spawn(async move { client.stage_append(B, "u1", 0, None, body).await });
     for _ in 0..8 {
         hand.send(Ok(vec![7; 100_000].into())).await.unwrap();
     }
@@ -343,7 +367,7 @@ async fn a_slow_source_is_no_slow_peer() {
         hand.send(Ok(Bytes::from_static(b" world"))).await.unwrap();
         drop(hand);
     };
-    let (offset, ()) = tokio::join!(a.client.stage_append(B, "u1", 0, body), slow);
+    let (offset, ()) = tokio::join!(a.client.stage_append(B, "u1", 0, None, body), slow);
     assert_eq!(offset.unwrap(), 11);
 }
 

@@ -1,0 +1,27 @@
+//! What the hot paths cost by themselves: `make micro`. A benchmark measures; no test waits on it.
+#![allow(clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
+// The macros of the harness write functions without a description.
+#![allow(missing_docs)]
+
+#[path = "micro/bytes.rs"]
+mod bytes;
+#[path = "micro/commands.rs"]
+mod commands;
+#[path = "micro/log.rs"]
+mod log;
+#[path = "micro/state.rs"]
+mod state;
+#[path = "micro/tags.rs"]
+mod tags;
+
+use criterion::{criterion_group, criterion_main};
+
+criterion_group!(
+    micro,
+    bytes::digest_verification,
+    bytes::upload_append,
+    commands::apply,
+    log::group_commit,
+    tags::page
+);
+criterion_main!(micro);
