@@ -206,13 +206,24 @@ pub async fn look_recorded(
     writer: Writer<'_>,
     target: (&str, &str),
 ) -> Option<Option<String>> {
+    let start_us = writer.0.now_us();
+    look_recorded_since(registry, writer, target, || start_us).await
+}
+
+/// As [`look_recorded`], begun when `start_us` says: a replica that stood still is asked when it
+/// goes on.
+pub async fn look_recorded_since(
+    registry: &Registry,
+    writer: Writer<'_>,
+    target: (&str, &str),
+    start_us: impl FnOnce() -> u64,
+) -> Option<Option<String>> {
     let (history, client, at) = writer;
-    let start_us = history.now_us();
     let seen: Result<Option<String>, Failure> = registry.look(at, target.0, target.1).await;
     let outcome = match &seen {
         Ok(digest) => Outcome::Points(digest.clone()),
         Err(failure) => failure.outcome(),
     };
-    history.add((client, at), start_us, Call::Look { tag: target.1.to_owned() }, outcome);
+    history.add((client, at), start_us(), Call::Look { tag: target.1.to_owned() }, outcome);
     seen.ok()
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chaos_tests::checker::{self, Violation, durable, prompt};
@@ -16,7 +18,9 @@ use chaos_tests::pieces::Pieces;
 use chaos_tests::process::Tuning;
 use chaos_tests::registry::expect;
 use chaos_tests::sweep::fetch_everything;
-use chaos_tests::workload::{REPOSITORY, Shape, Workload, look_recorded, push_recorded};
+use chaos_tests::workload::{
+    REPOSITORY, Shape, Workload, look_recorded, look_recorded_since, push_recorded,
+};
 use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
 use tokio::time::sleep;
@@ -208,11 +212,14 @@ async fn a_leader_that_stood_still_answers_nothing_old() {
         let leader = cluster.leader().await.unwrap();
         cluster.replicas[leader].signal(Signal::STOP).unwrap();
         // Asked while it stands still: the answer comes when it goes on, with others far ahead.
+        let goes_on = Arc::new(AtomicU64::new(0));
         let asked = [0; 4].map(|_| {
             let (registry, history) = (registry.clone(), history.clone());
-            tokio::spawn(
-                async move { look_recorded(&registry, (&history, 1, leader), target).await },
-            )
+            let goes_on = goes_on.clone();
+            tokio::spawn(async move {
+                let since = || goes_on.load(Ordering::SeqCst);
+                look_recorded_since(&registry, (&history, 1, leader), target, since).await
+            })
         });
         for number in 0..5 {
             let image = Image::random(1_000 + round * 10 + number);
@@ -220,6 +227,7 @@ async fn a_leader_that_stood_still_answers_nothing_old() {
             let pushed = push_recorded(&registry, writer, target, &image, Condition::None).await;
             assert_eq!(pushed, Outcome::Done, "round {round}, push {number}");
         }
+        goes_on.store(history.now_us(), Ordering::SeqCst);
         cluster.replicas[leader].signal(Signal::CONT).unwrap();
         for _ in 0..20 {
             look_recorded(&registry, (&history, 2, leader), target).await;

@@ -146,7 +146,10 @@ impl Content {
         self.receive(upload, turn, start, body).await?;
         self.seal(upload, turn, digest).await
     }
+}
 
+/// Until it is a blob on the disks.
+impl Content {
     async fn seal(
         &self,
         upload: &OpenUpload,

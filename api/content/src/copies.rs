@@ -82,13 +82,20 @@ impl Content {
     }
 
     /// Keeps a blob that is at hand on this disk.
-    pub(crate) async fn keep_here(&self, digest: &Digest, bytes: Bytes) -> Result<Receipt, ContentFailure> {
+    pub(crate) async fn keep_here(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<Receipt, ContentFailure> {
         let locked = self.shared.store.lock(digest).await;
         let put = self.shared.store.put_locked(&locked, bytes).await;
         put.map_err(|error| failure("keeping a blob", error))?;
         Ok(self.own_receipt())
     }
+}
 
+/// Until a write quorum has a blob.
+impl Content {
     /// Asks those who gave `receipts` for fresh ones, since the cluster did not count enough of
     /// them; others take the places of those who have no copy any more.
     pub async fn fresh_receipts(

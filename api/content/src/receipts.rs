@@ -54,7 +54,8 @@ impl Content {
     ) -> Result<Option<Receipt>, ContentFailure> {
         let _locked = self.shared.store.lock(digest).await;
         let vouched = self.shared.store.vouches_for(digest, size);
-        let vouched = vouched.map_err(|error| ContentFailure::disk("looking for a blob", &error))?;
+        let vouched =
+            vouched.map_err(|error| ContentFailure::disk("looking for a blob", &error))?;
         Ok(vouched.then(|| self.own_receipt()))
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use metadata::replica::{MemberNumber, ReplicaId};
+use oci::digest::Algorithm;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -76,7 +77,8 @@ async fn send(replicas: &[u64], needed: usize) -> (Vec<ReplicaId>, Duration) {
     let client = Client::new(Arc::new(Peers::default()), Limits::default());
     let replicas: Vec<ReplicaId> = replicas.iter().map(|number| id(*number)).collect();
     let upload = UploadId::new(MemberNumber(1), None, [1; 12]);
-    let lanes = Lanes { id: &upload, offset: 0, replicas: &replicas, needed };
+    let algorithms = &[Algorithm::Sha256];
+    let lanes = Lanes { id: &upload, offset: 0, replicas: &replicas, needed, algorithms };
     let bounds = Bounds {
         in_flight: Arc::new(Semaphore::new(32 * 1024)),
         needed_stall_max: Duration::from_secs(2),

@@ -35,8 +35,7 @@ pub(crate) fn digest_verification(criterion: &mut Criterion) {
 /// An upload of 16 MiB, written and hashed, not sealed: no fsync is in it.
 pub(crate) fn upload_append(criterion: &mut Criterion) {
     let (folder, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
-    let store =
-        BlobStore::open(folder.path(), Arc::new(DiskFiles), Options::default()).unwrap();
+    let store = BlobStore::open(folder.path(), Arc::new(DiskFiles), Options::default()).unwrap();
     let piece = Bytes::from(vec![0x5a; MIB]);
     let mut group = criterion.benchmark_group("upload append");
     group.throughput(Throughput::Bytes((MIB * PIECES) as u64));

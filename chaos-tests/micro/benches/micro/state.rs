@@ -124,7 +124,11 @@ impl State {
     }
 
     pub(crate) fn receipt(&self, number: u64) -> Receipt {
-        Receipt { replica_id: id(number), incarnation: incarnation(number), ..self.receipts()[0].clone() }
+        Receipt {
+            replica_id: id(number),
+            incarnation: incarnation(number),
+            ..self.receipts()[0].clone()
+        }
     }
 
     pub(crate) fn blob_commit(&self, to: &str, text: &str) -> BlobCommit {
@@ -137,7 +141,12 @@ impl State {
         }
     }
 
-    pub(crate) fn manifest_put(&self, to: &str, text: &str, parts: (&[&str], &[&str])) -> ManifestPut {
+    pub(crate) fn manifest_put(
+        &self,
+        to: &str,
+        text: &str,
+        parts: (&[&str], &[&str]),
+    ) -> ManifestPut {
         let (layers, tags) = parts;
         let reference = |layer: &&str| ManifestReference {
             role: Role::Layer,

@@ -55,8 +55,8 @@ impl Client {
         Ok((size_bytes, Box::pin(Placed { bytes, _place: answer.place })))
     }
 
-    /// Gives the peer a blob of `size_bytes`, whole. It forgets the upload `instead_of`, of which it
-    /// was told and which has no bytes there.
+    /// Gives the peer a blob of `size_bytes`, whole. It forgets the upload `instead_of`, of which
+    /// it was told and which has no bytes there.
     pub async fn blob_put(
         &self,
         replica_id: &str,

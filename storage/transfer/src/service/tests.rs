@@ -66,7 +66,8 @@ async fn an_upload_staged_in_pieces_becomes_a_blob_with_a_receipt() {
     a.client.stage_create(B, "u1", SHA256).await.unwrap();
     let mut offset = 0;
     for piece in bytes.chunks(1_100_000) {
-        offset = a.client.stage_append(B, "u1", offset, None, in_pieces(piece, 65_536)).await.unwrap();
+        offset =
+            a.client.stage_append(B, "u1", offset, None, in_pieces(piece, 65_536)).await.unwrap();
         assert_eq!(a.client.stage_status(B, "u1").await.unwrap(), offset);
     }
     let digest = digest_of(&bytes);
@@ -242,7 +243,8 @@ async fn a_replica_fetches_a_copy_when_it_is_told_to() {
     b.break_connections();
     // It is there already, so that it does not matter whether the source answers.
     assert_eq!(a.client.blob_pull(C, &digest, "00000000000d").await.unwrap().replica_id, C);
-    let receipt = a.client.blob_put(A, &digest_of(b"x"), 1, None, whole(Bytes::from_static(b"x"))).await;
+    let receipt =
+        a.client.blob_put(A, &digest_of(b"x"), 1, None, whole(Bytes::from_static(b"x"))).await;
     assert_eq!(receipt.unwrap().replica_id, A);
     assert!(c.staged().is_empty());
 }
