@@ -42,6 +42,8 @@ pub enum Call {
     },
     /// The replica was started again.
     Start,
+    /// The machine ran nothing: neither replicas nor clients.
+    Stall,
 }
 
 /// Under which condition a push may move its tag.

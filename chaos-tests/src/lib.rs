@@ -25,6 +25,7 @@ pub mod ports;
 pub mod power;
 pub mod process;
 pub mod programs;
+pub mod pulse;
 pub mod registry;
 pub mod secrets;
 pub mod sweep;

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::history::{Call, Condition, Outcome, Recorder};
 use crate::image::Image;
+use crate::pulse::Pulse;
 use crate::registry::{Failure, Registry};
 
 /// The repository that all clients of a workload share.
@@ -40,6 +41,7 @@ pub struct Workload {
     pub history: Recorder,
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
+    _pulse: Pulse,
 }
 
 impl Workload {
@@ -69,7 +71,8 @@ impl Workload {
             })
         });
         let clients = clients.collect();
-        Self { history, stop, clients }
+        let pulse = Pulse::start(&history);
+        Self { history, stop, clients, _pulse: pulse }
     }
 
     /// Waits until this many more pushes are acknowledged; `false` where that took too long.

@@ -16,6 +16,7 @@ use chaos_tests::logs;
 use chaos_tests::nemesis::Nemesis;
 use chaos_tests::pieces::Pieces;
 use chaos_tests::process::Tuning;
+use chaos_tests::pulse::Pulse;
 use chaos_tests::registry::expect;
 use chaos_tests::sweep::fetch_everything;
 use chaos_tests::workload::{
@@ -58,6 +59,7 @@ async fn a_look_elsewhere_never_sees_an_older_digest() {
     let mut cluster = Cluster::start(3).await.unwrap();
     let registry = cluster.registry.clone();
     let history = Recorder::default();
+    let _pulse = Pulse::start(&history);
     let layer = Blob::random(1, 4_096);
     let target = (REPOSITORY, "latest");
     let began = Instant::now();
@@ -207,6 +209,7 @@ async fn a_leader_that_stood_still_answers_nothing_old() {
     let mut cluster = Cluster::start(3).await.unwrap();
     let registry = cluster.registry.clone();
     let (history, target) = (Recorder::default(), (REPOSITORY, "latest"));
+    let _pulse = Pulse::start(&history);
     registry.push(0, REPOSITORY, &Image::random(1), "unrelated").await.unwrap();
     for round in 0..Length::of_this_run().kills {
         let leader = cluster.leader().await.unwrap();

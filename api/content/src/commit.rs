@@ -16,6 +16,7 @@ use transfer::failure::TransferFailure;
 
 use crate::content::{ByteStream, Committed, Content};
 use crate::failure::ContentFailure;
+use crate::placement::Field;
 use crate::receipts::from_peer;
 use crate::small::Small;
 use crate::upload::{OpenUpload, Sealed, Stage, Turn, failure};
@@ -86,7 +87,17 @@ impl Content {
                 sealed => sealed?,
             };
             let committed = Committed { digest: digest.clone(), size: sealed.size };
-            let missing = content.commit(&upload, sealed).await?;
+            let missing = match content.commit(&upload, sealed).await {
+                // Compared with copies that are lost since: only the client has the bytes now.
+                Err(ContentFailure::TooFewHolders { .. })
+                    if !content.has(&digest, committed.size)? =>
+                {
+                    turn.work.stage = Stage::Ended;
+                    content.shared.uploads.remove(&upload.id);
+                    return Err(ContentFailure::UploadUnknown);
+                }
+                missing => missing?,
+            };
             turn.work.stage = Stage::Ended;
             content.shared.uploads.remove(&upload.id);
             content.shared.closed.insert(upload.id, upload.meta.clone(), committed.clone());
@@ -233,17 +244,20 @@ impl Content {
     /// Has the next voters in order fetch copies until there is a write quorum of receipts.
     async fn replace(&self, sealed: &mut Sealed) -> Result<(), ContentFailure> {
         let field = self.field().await?;
-        let own = field.own.to_string();
+        let Some(source) = self.source(&field, sealed)? else {
+            let reached = field.counted(&sealed.receipts);
+            return Err(ContentFailure::TooFewHolders { reached, needed: field.write });
+        };
         let mut is_full = false;
         for replica in field.others(&sealed.digest.to_bytes()) {
             if field.counted(&sealed.receipts) >= field.write {
                 break;
             }
-            if sealed.receipts.iter().any(|receipt| receipt.replica_id == replica) {
+            if sealed.has_receipt_of(replica) {
                 continue;
             }
             let name = replica.to_string();
-            let pull = self.shared.client.blob_pull(&name, &sealed.digest, &own);
+            let pull = self.shared.client.blob_pull(&name, &sealed.digest, &source);
             match self.while_live(replica, pull).await {
                 Some(Ok(receipt)) => sealed.receipts.extend(from_peer(receipt)),
                 outcome => {
@@ -260,6 +274,15 @@ impl Content {
             return Err(ContentFailure::NoRoom);
         }
         Err(ContentFailure::TooFewHolders { reached, needed: field.write })
+    }
+
+    /// Who has the bytes: this replica, or one that gave a receipt.
+    fn source(&self, field: &Field, sealed: &Sealed) -> Result<Option<String>, ContentFailure> {
+        if self.has(&sealed.digest, sealed.size)? {
+            return Ok(Some(field.own.to_string()));
+        }
+        let givers = sealed.receipts.iter().map(|receipt| receipt.replica_id);
+        Ok(givers.filter(|giver| *giver != field.own).map(|giver| giver.to_string()).next())
     }
 
     /// What a replica answers, however long a large copy takes; `None` once it is not heard.

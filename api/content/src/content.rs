@@ -23,6 +23,10 @@ const COPYING_MAX: usize = 8;
 /// Bytes of request bodies that wait to be sent to other holders, in KiB, on the whole replica.
 const IN_FLIGHT_KIB_MAX: usize = 32 * 1024;
 
+/// Small bodies that are in memory until every holder has them, in KiB, on the whole replica. Apart
+/// from the above: a client that is slow to send one must not hold up the large ones.
+const SMALL_KIB_MAX: usize = 16 * 1024;
+
 /// Bounds of what this replica takes on at once.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -110,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) copying: Arc<Semaphore>,
     /// KiB of request bodies that are on their way to other holders.
     pub(crate) in_flight: Arc<Semaphore>,
+    /// KiB of small bodies in memory.
+    pub(crate) small: Arc<Semaphore>,
     /// Since when others could have been heard.
     pub(crate) began: Instant,
 }
@@ -130,6 +136,7 @@ impl Content {
             healing: Notify::new(),
             copying: Arc::new(Semaphore::new(COPYING_MAX)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB_MAX)),
+            small: Arc::new(Semaphore::new(SMALL_KIB_MAX)),
             began: Instant::now(),
         };
         Self { shared: Arc::new(shared) }

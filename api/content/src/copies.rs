@@ -20,6 +20,7 @@ use crate::content::Content;
 use crate::failure::ContentFailure;
 use crate::placement::Field;
 use crate::receipts::from_peer;
+use crate::small::Held;
 use crate::upload::{Sealed, failure};
 use crate::upload_id::UploadId;
 use crate::uploads::apart;
@@ -45,7 +46,7 @@ impl Content {
             let field = content.field().await?;
             let chosen = Content::chosen(&field, &digest.to_bytes())?;
             let size = bytes.len() as u64;
-            let mut coming = content.put_at(&chosen, &digest, &bytes, None);
+            let mut coming = content.put_at(&chosen, &digest, &bytes.clone().into(), None);
             let own = match content.keep_here(&digest, bytes).await {
                 Ok(own) => Some(own),
                 // The others were chosen so that they are enough.
@@ -65,16 +66,15 @@ impl Content {
         &self,
         replicas: &[ReplicaId],
         digest: &Digest,
-        bytes: &Bytes,
+        held: &Held,
         instead_of: Option<&UploadId>,
     ) -> Coming {
         let mut coming = Coming::default();
         for replica in replicas {
-            let (client, digest, bytes) =
-                (self.shared.client.clone(), digest.clone(), bytes.clone());
+            let (client, digest, held) = (self.shared.client.clone(), digest.clone(), held.clone());
             let (to, id) = (replica.to_string(), instead_of.map(UploadId::to_string));
             coming.ask(*replica, async move {
-                let size = bytes.len() as u64;
+                let (size, bytes) = (held.bytes.len() as u64, held.bytes.clone());
                 client.blob_put(&to, &digest, size, id.as_deref(), whole(bytes)).await
             });
         }

@@ -101,7 +101,11 @@ impl Fanout {
         while !bytes.is_empty() && !self.lanes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
             let kib = u32::try_from(piece.len().div_ceil(1024)).unwrap_or(1);
-            let Ok(share) = Arc::clone(&self.in_flight).acquire_many_owned(kib).await else {
+            let share = Arc::clone(&self.in_flight).acquire_many_owned(kib);
+            let Ok(Ok(share)) = timeout(self.needed_stall_max, share).await else {
+                // Others take all the room and do not go on: this body goes on here alone, and the
+                // copies are made when it is whole.
+                self.leave_behind((0..self.lanes.len()).collect());
                 return;
             };
             self.send_piece(Piece { bytes: piece, _share: Arc::new(share) }).await;

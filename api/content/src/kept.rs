@@ -26,6 +26,10 @@ const RECEIPT_MAX: Duration = Duration::from_secs(1);
 
 /// Bytes that are hashed at once; as many are gathered meanwhile.
 const BATCH_BYTES: usize = 512 * 1024;
+/// Pieces in them.
+const PIECES_MAX: usize = 1024;
+/// A piece below this is copied.
+const COPIED_BYTES_MAX: usize = 8 * 1024;
 
 impl Content {
     /// Fresh receipts of a write quorum for a blob, where the cluster has it.
@@ -103,8 +107,27 @@ impl Content {
         if !is_same {
             return Err(ContentFailure::DigestMismatch { expected: kept.digest });
         }
+        let kept = self.still_kept(kept).await?.ok_or_else(|| {
+            self.shared.uploads.remove(&upload.id);
+            ContentFailure::UploadUnknown
+        })?;
         turn.work.stage = Stage::Sealed(kept.clone());
         Ok(kept)
+    }
+}
+
+impl Content {
+    /// The same with a fresh receipt of this replica, since a long body may have come in between;
+    /// `None` where its copy was needed and is gone. The client then starts over, and is not
+    /// compared again.
+    async fn still_kept(&self, mut kept: Sealed) -> Result<Option<Sealed>, ContentFailure> {
+        let field = self.field().await?;
+        if kept.has_receipt_of(field.own) {
+            let own = self.vouched_here(&kept.digest, kept.size).await?;
+            kept.receipts.retain(|receipt| receipt.replica_id != field.own);
+            kept.receipts.extend(own);
+        }
+        Ok(Some(kept).filter(|kept| field.counted(&kept.receipts) >= field.write))
     }
 }
 
@@ -126,8 +149,11 @@ impl Hashing {
     async fn append(&mut self, bytes: Bytes) -> Result<(), ContentFailure> {
         self.bytes += bytes.len() as u64;
         self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_bytes >= BATCH_BYTES { self.hand_over().await } else { Ok(()) }
+        // A small piece may keep a large buffer alive.
+        let is_small = bytes.len() < COPIED_BYTES_MAX;
+        self.gathered.push(if is_small { Bytes::copy_from_slice(&bytes) } else { bytes });
+        let is_full = self.gathered_bytes >= BATCH_BYTES || self.gathered.len() >= PIECES_MAX;
+        if is_full { self.hand_over().await } else { Ok(()) }
     }
 
     /// Hashes what was gathered, once what was gathered before is hashed.

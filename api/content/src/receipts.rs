@@ -52,8 +52,8 @@ impl Content {
         digest: &Digest,
         size: u64,
     ) -> Result<Option<Receipt>, ContentFailure> {
-        let _locked = self.shared.store.lock(digest).await;
-        let vouched = self.shared.store.vouches_for(digest, size);
+        let locked = self.shared.store.lock(digest).await;
+        let vouched = self.shared.store.keeps(&locked, size).await;
         let vouched =
             vouched.map_err(|error| ContentFailure::disk("looking for a blob", &error))?;
         Ok(vouched.then(|| self.own_receipt()))

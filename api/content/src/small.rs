@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use metadata::replica::ReplicaId;
 use oci::digest::Digest;
 use tokio::sync::OwnedSemaphorePermit;
 use transfer::WHOLE_BYTES_MAX;
@@ -13,19 +14,29 @@ use crate::commit::Coming;
 use crate::content::{ByteStream, Content};
 use crate::failure::ContentFailure;
 use crate::upload::{OpenUpload, Sealed, Stage, Turn};
+use crate::upload_id::UploadId;
 
 /// What came of gathering a body.
 pub(crate) enum Small {
     /// All of it.
-    Whole(Gathered),
+    Whole(Held),
     /// It is larger, broke off, or there is no memory for it now: to be taken in as any other.
     Rest(ByteStream),
 }
 
-/// A whole body in memory, with its share of the replica's bound.
-pub(crate) struct Gathered {
-    bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+/// A whole blob in memory, with its share of the replica's bound, which it keeps as long as anybody
+/// sends it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    _share: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl From<Bytes> for Held {
+    /// Bytes that are bounded elsewhere, as a manifest's are.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, _share: None }
+    }
 }
 
 impl Content {
@@ -35,7 +46,8 @@ impl Content {
         turn: &mut Turn,
         mut body: ByteStream,
     ) -> Result<Small, ContentFailure> {
-        let (mut pieces, mut bytes, mut share) = (Vec::new(), 0, None);
+        // Copied: a piece may be a small part of a buffer that it keeps alive.
+        let (mut bytes, mut share) = (BytesMut::new(), None);
         loop {
             let next = tokio::select! {
                 biased;
@@ -44,15 +56,15 @@ impl Content {
             };
             match next {
                 None => {
-                    let bytes = joined(pieces);
-                    return Ok(Small::Whole(Gathered { bytes, _share: share }));
+                    let held = Held { bytes: bytes.freeze(), _share: share.map(Arc::new) };
+                    return Ok(Small::Whole(held));
                 }
-                Some(Ok(piece)) if self.fits(bytes + piece.len(), &mut share) => {
-                    bytes += piece.len();
-                    pieces.push(piece);
+                Some(Ok(piece)) if self.fits(bytes.len() + piece.len(), &mut share) => {
+                    bytes.extend_from_slice(&piece);
                 }
                 Some(last) => {
-                    let came = futures::stream::iter(pieces.into_iter().map(Ok).chain([last]));
+                    let came = Some(bytes.freeze()).filter(|came| !came.is_empty()).map(Ok);
+                    let came = futures::stream::iter(came.into_iter().chain([last]));
                     return Ok(Small::Rest(came.chain(body).boxed()));
                 }
             }
@@ -72,7 +84,7 @@ impl Content {
         }
         let kib = u32::try_from(missing).unwrap_or(u32::MAX);
         // Nobody waits: what finds no room in memory goes to the disk.
-        let Ok(more) = Arc::clone(&self.shared.in_flight).try_acquire_many_owned(kib) else {
+        let Ok(more) = Arc::clone(&self.shared.small).try_acquire_many_owned(kib) else {
             return false;
         };
         match share {
@@ -89,12 +101,12 @@ impl Content {
         upload: &OpenUpload,
         turn: &mut Turn,
         digest: &Digest,
-        gathered: Gathered,
+        held: Held,
     ) -> Result<(Sealed, Coming), ContentFailure> {
-        let size = gathered.bytes.len() as u64;
+        let size = held.bytes.len() as u64;
         let lanes = std::mem::take(&mut turn.work.lanes);
-        let mut coming = self.put_at(&lanes, digest, &gathered.bytes, Some(&upload.id));
-        let own = match self.keep_here(digest, gathered.bytes.clone()).await {
+        let mut coming = self.put_at(&lanes, digest, &held, Some(&upload.id));
+        let own = match self.keep_here(digest, held.bytes.clone()).await {
             Ok(own) => own,
             Err(failure) => {
                 turn.work.lanes = lanes;
@@ -108,7 +120,10 @@ impl Content {
         let mut sealed = Sealed { digest: digest.clone(), size, receipts: vec![own] };
         // From here on the close can be repeated without the bytes.
         turn.work.stage = Stage::Sealed(sealed.clone());
-        self.gather(&mut sealed, &mut coming).await?;
+        let gathered = self.gather(&mut sealed, &mut coming).await;
+        let told = lanes.first().filter(|second| !sealed.has_receipt_of(**second));
+        self.cancel_soon(told.copied(), upload.id);
+        gathered?;
         turn.work.stage = Stage::Sealed(sealed.clone());
         Ok((sealed, coming))
     }
@@ -117,20 +132,14 @@ impl Content {
     pub(crate) fn end_untouched(&self, upload: &OpenUpload, turn: &mut Turn) {
         turn.work.stage = Stage::Ended;
         self.shared.store.forget_announced(&upload.id.to_string());
-        let second: Vec<_> = std::mem::take(&mut turn.work.lanes).into_iter().take(1).collect();
-        let (content, id) = (self.clone(), upload.id);
-        // Nobody waits for it: one that is not reached forgets it by itself, later.
-        tokio::spawn(async move { content.cancel_at(&second, &id).await });
+        self.cancel_soon(std::mem::take(&mut turn.work.lanes).first().copied(), upload.id);
     }
-}
 
-fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    if pieces.len() == 1 {
-        return pieces.swap_remove(0);
+    /// Has the second replica forget an upload that it was told of. Nobody waits for it: one that
+    /// is not reached forgets it by itself, later.
+    fn cancel_soon(&self, second: Option<ReplicaId>, id: UploadId) {
+        let Some(second) = second else { return };
+        let content = self.clone();
+        tokio::spawn(async move { content.cancel_at(&[second], &id).await });
     }
-    let mut joined = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    for piece in pieces {
-        joined.extend_from_slice(&piece);
-    }
-    joined.freeze()
 }

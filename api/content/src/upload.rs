@@ -37,6 +37,13 @@ pub(crate) struct Sealed {
     pub(crate) receipts: Vec<Receipt>,
 }
 
+impl Sealed {
+    /// Whether a replica has said that it has the bytes.
+    pub(crate) fn has_receipt_of(&self, replica: ReplicaId) -> bool {
+        self.receipts.iter().any(|receipt| receipt.replica_id == replica)
+    }
+}
+
 /// What a request works on when it is its turn.
 pub(crate) struct Work {
     pub(crate) stage: Stage,
@@ -127,6 +134,11 @@ impl Work {
     ) -> Result<&mut Upload, ContentFailure> {
         if matches!(self.stage, Stage::Parked) {
             let opened = content.shared.store.open_upload(&id.to_string()).await;
+            if matches!(opened, Err(UploadError::Unknown)) {
+                // Nothing of it is left: it must not count against its account any longer.
+                self.stage = Stage::Ended;
+                content.shared.uploads.remove(id);
+            }
             self.stage = Stage::Open(opened.map_err(|error| failure("opening an upload", error))?);
         }
         match &mut self.stage {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use chaos_tests::peers::lines::{Contender, Ground, Length, Line, lines};
+use chaos_tests::peers::machine::ProcessorTime;
 use chaos_tests::peers::page::{Occasion, page};
 use chaos_tests::peers::results::{Raw, Results};
 use chaos_tests::peers::stage::Stage;
@@ -57,7 +58,7 @@ async fn run(length: Length, page: PathBuf) -> Result<()> {
 
 fn compare(length: Length, path: &Path, goes_on: &dyn Fn() -> bool) -> Result<()> {
     let began = Instant::now();
-    let load = load();
+    let (load, time) = (load(), ProcessorTime::now());
     let beside = std::env::current_exe()?;
     let beside = beside.parent().context("this program lies in no folder")?;
     let mut results = Results::default();
@@ -79,6 +80,7 @@ fn compare(length: Length, path: &Path, goes_on: &dyn Fn() -> bool) -> Result<()
         minutes: began.elapsed().as_secs().div_ceil(60),
         file_system: said("stat", &["-f", "-c", "%T", &beside.to_string_lossy()]),
         load: [load, self::load()],
+        stolen: ProcessorTime::now().stolen_since(time),
     };
     std::fs::write(path, page(&results, &occasion))?;
     eprintln!("{} is written", path.display());

@@ -94,8 +94,9 @@ pub fn lines(ground: Ground, length: Length) -> Vec<Line> {
         }
         Ground::Memory => {
             let mut lines = pushes(length);
-            let run = Run { workload: "push-monolith-100m", concurrency: 1, samples: 5 };
-            lines.push(Line { run, contenders: vec![Contender::One, Contender::Three] });
+            let both = [Contender::One, Contender::Three];
+            lines.push(line(("push-unique-100m", 1, 5), &both));
+            lines.push(line(("push-monolith-100m", 1, 5), &both));
             lines
         }
         Ground::Scale => scale(length),
@@ -127,6 +128,10 @@ fn pushes(length: Length) -> Vec<Line> {
         line(("push-monolith-10m", 10, length.samples(20, 40)), &all),
         line(("push-chunk-10m", 10, length.samples(20, 40)), &all),
         line(("push-monolith-100m", 10, 10), &all),
+        // What nobody has yet; the others send the same layer again.
+        line(("push-unique-1m", 10, length.samples(50, 100)), &all),
+        line(("push-unique-10m", 10, length.samples(20, 40)), &all),
+        line(("push-unique-100m", 10, 10), &all),
     ]
 }
 

@@ -53,6 +53,35 @@ pub fn written_bytes(pids: &[u32]) -> Result<u64> {
     Ok(sum)
 }
 
+/// Processor time so far, as the machine counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessorTime {
+    /// All of it, in ticks over all cores.
+    pub all: u64,
+    /// What a virtual machine wanted and its host gave to others.
+    pub stolen: u64,
+}
+
+impl ProcessorTime {
+    /// Until now; nothing where the machine does not tell.
+    pub fn now() -> Self {
+        Self::of(&fs::read_to_string("/proc/stat").unwrap_or_default())
+    }
+
+    /// Source: `proc_stat(5)`: user, nice, system, idle, iowait, irq, softirq, steal, …
+    fn of(text: &str) -> Self {
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().take(8).flat_map(str::parse).collect();
+        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or(0) }
+    }
+
+    /// Hundredths of the time since `before` that others had.
+    pub fn stolen_since(self, before: Self) -> u64 {
+        let all = self.all.saturating_sub(before.all).max(1);
+        self.stolen.saturating_sub(before.stolen) * 100 / all
+    }
+}
+
 /// Processor, cores and memory, in a line.
 pub fn description() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -72,4 +101,19 @@ pub fn description() -> String {
         system.sysname().to_string_lossy(),
         release.join(".")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stolen_time_is_read_from_the_kernels_line() {
+        let before = ProcessorTime::of("cpu  10 0 10 60 10 0 0 10 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
+        assert_eq!(before, ProcessorTime { all: 100, stolen: 10 });
+        let after = ProcessorTime::of("cpu  20 0 20 120 20 0 0 120 5 5\n");
+        assert_eq!(after.stolen_since(before), 55);
+        assert_eq!(ProcessorTime::of(""), ProcessorTime::default());
+        assert_eq!(before.stolen_since(before), 0);
+    }
 }

@@ -101,7 +101,14 @@ fn pulls(results: &Results) -> Vec<Target> {
 
 fn pushes(results: &Results, ground: Ground) -> Vec<Target> {
     use Contender::{One, Registry, Three};
-    let small = ["push-monolith-1m", "push-chunk-1m", "push-monolith-10m", "push-chunk-10m"];
+    let small = [
+        "push-monolith-1m",
+        "push-chunk-1m",
+        "push-unique-1m",
+        "push-monolith-10m",
+        "push-chunk-10m",
+        "push-unique-10m",
+    ];
     let (one, three) = match ground {
         Ground::Memory => (2.0, Some(Bound::AtLeast(1.0))),
         _ => (1.5, None),
@@ -115,16 +122,18 @@ fn pushes(results: &Results, ground: Ground) -> Vec<Target> {
         all.push(compare(workload).target(One, Registry, Some(Bound::AtLeast(one))));
         all.push(compare(workload).target(Three, Registry, three));
     }
-    for contender in [One, Three] {
-        all.push(compare("push-monolith-100m").target(contender, Registry, None));
+    for workload in ["push-monolith-100m", "push-unique-100m"] {
+        for contender in [One, Three] {
+            all.push(compare(workload).target(contender, Registry, None));
+        }
     }
     all
 }
 
-/// Streams of 100 MB against what the machine does by itself.
+/// Streams of 100 MB that nobody has yet against what the machine does by itself.
 fn streams(results: &Results) -> Vec<Target> {
     let each = |ground, concurrency| {
-        let (workload, contender) = ("push-monolith-100m", Contender::One);
+        let (workload, contender) = ("push-unique-100m", Contender::One);
         results.each(Place { ground, workload, concurrency, contender }, Measure::Mib)
     };
     let hash = results.raw(Raw::Hash(Ground::Disk));
@@ -134,21 +143,21 @@ fn streams(results: &Results) -> Vec<Target> {
     let at_least = |bound| Some(Bound::AtLeast(bound));
     vec![
         Target {
-            text: "`push-monolith-100m`, 10 clients, bytes a second: Holdfast, one replica / the \
+            text: "`push-unique-100m`, 10 clients, bytes a second: Holdfast, one replica / the \
                    slower of one core's SHA-256 and one fsynced file"
                 .to_owned(),
             ratios: ratios(&each(Ground::Disk, 10), &slower),
             bound: at_least(0.85),
         },
         Target {
-            text: "`push-monolith-100m`, 1 client, in memory, bytes a second: Holdfast, one \
+            text: "`push-unique-100m`, 1 client, in memory, bytes a second: Holdfast, one \
                    replica / one core's SHA-256"
                 .to_owned(),
             ratios: ratios(&each(Ground::Memory, 1), memory),
             bound: at_least(0.7),
         },
         Target {
-            text: "`push-monolith-100m`, 10 clients, in memory, bytes a second: Holdfast, one \
+            text: "`push-unique-100m`, 10 clients, in memory, bytes a second: Holdfast, one \
                    replica / one core's SHA-256"
                 .to_owned(),
             ratios: ratios(&each(Ground::Memory, 10), memory),

@@ -10,13 +10,17 @@ use blobs::sweep::Boot;
 const NOTE: &str = "boot";
 const GOODBYE: &str = "goodbye";
 
-/// Reads how the last life ended and notes that a new one begins; blocks.
-pub fn begin(content: &Path) -> io::Result<Boot> {
-    fs::create_dir_all(content)?;
-    let now = boot_id();
+/// Reads how the last life ended; blocks.
+pub fn last(content: &Path) -> Boot {
     let note = fs::read_to_string(content.join(NOTE)).unwrap_or_default();
-    write(content, &now)?;
-    Ok(judge(&note, &now))
+    judge(&note, &boot_id())
+}
+
+/// Notes that a new life begins; blocks. Not before what a power cut left was dealt with: a start
+/// that fails on the way there must find the same again.
+pub fn begin(content: &Path) -> io::Result<()> {
+    fs::create_dir_all(content)?;
+    write(content, &boot_id())
 }
 
 /// Notes that this life ended in order, once all its uploads are on the disk: the next life
@@ -68,11 +72,22 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_failed_on_its_way_finds_the_power_cut_again() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "another boot").unwrap();
+        assert_eq!(last(folder.path()), Boot::PowerCut);
+        assert_eq!(last(folder.path()), Boot::PowerCut);
+        begin(folder.path()).unwrap();
+        assert_eq!(last(folder.path()), Boot::SameBoot);
+    }
+
+    #[test]
     fn a_life_that_begins_anew_within_one_boot_keeps_its_uploads() {
         let folder = tempfile::tempdir().unwrap();
         let content = folder.path().join("content");
         for _ in 0..2 {
-            assert_eq!(begin(&content).unwrap(), Boot::SameBoot);
+            assert_eq!(last(&content), Boot::SameBoot);
+            begin(&content).unwrap();
         }
         goodbye(&content).unwrap();
         assert!(fs::read_to_string(content.join(NOTE)).unwrap().ends_with(GOODBYE));

@@ -263,9 +263,9 @@ fn store_options(config: &Config) -> Options {
 
 async fn open_store(folder: PathBuf, options: Options) -> Result<Arc<BlobStore>, Stop> {
     let opened = tokio::task::spawn_blocking(move || {
-        let boot = boot::begin(&folder)?;
         let store = BlobStore::open(&folder, Arc::new(DiskFiles), options)?;
-        let removed = store.adopt_after_start(boot)?;
+        let removed = store.adopt_after_start(boot::last(&folder))?;
+        boot::begin(&folder)?;
         if removed > 0 {
             tracing::info!(removed, "uploads that went through a power cut were removed");
         }

@@ -198,7 +198,8 @@ impl BlobStore {
         };
         let seen = file.metadata()?;
         let mut verifier = Verifier::new(&[digest.algorithm()]);
-        hash(&*file, &mut verifier, seen.length, self.options.piece_bytes)?;
+        hash(&*file, &mut verifier, seen.length, self.options.piece_bytes)
+            .inspect_err(|_| self.checks.forget(digest))?;
         Ok(self.judge(digest, verifier, seen))
     }
 

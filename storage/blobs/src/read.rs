@@ -210,6 +210,8 @@ impl Stream for BlobRead {
             }
             Err(error) => {
                 this.next = this.range.end;
+                // Nobody vouches for a file that does not read: a push writes it anew.
+                this.store.checks.forget(&this.digest);
                 Poll::Ready(Some(Err(error)))
             }
         }

@@ -208,7 +208,7 @@ impl BlobStore {
 
     /// Whether the blob is here, of that size, hashed not long ago and unchanged since: then it
     /// need not be written again.
-    pub fn vouches_for(&self, digest: &Digest, size: u64) -> io::Result<bool> {
+    fn vouches_for(&self, digest: &Digest, size: u64) -> io::Result<bool> {
         if self.damage.is_noted(digest) {
             return Ok(false);
         }
@@ -216,7 +216,14 @@ impl BlobStore {
         Ok(found.is_some_and(|found| found.length == size && !self.is_stale(digest, found)))
     }
 
-    /// As [`BlobStore::vouches_for`]; its name survives a power cut when this returns. Blocks.
+    /// Whether a blob of that size is here, was hashed not long ago, has not changed since, and
+    /// would survive a power cut. Whoever gives a receipt for it holds its lock.
+    pub async fn keeps(self: &Arc<Self>, locked: &Guard<Digest>, size: u64) -> io::Result<bool> {
+        let (store, locked) = (self.clone(), locked.clone());
+        blocking(move || store.is_kept(locked.key(), size)).await
+    }
+
+    /// As [`BlobStore::keeps`]. Blocks.
     pub(crate) fn is_kept(&self, digest: &Digest, size: u64) -> io::Result<bool> {
         if !self.vouches_for(digest, size)? {
             return Ok(false);

@@ -79,11 +79,14 @@ impl BlobStore {
     pub async fn cancel_upload(self: &Arc<Self>, id: &str) -> Result<(), UploadError> {
         let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
         let held = self.upload_locks.lock(&id).await;
-        if self.announced.remove(&id) {
-            return Ok(());
-        }
+        let was_announced = self.announced.remove(&id);
         let store = self.clone();
-        blocking(move || Ok(store.remove_upload(held.key()))).await?
+        // The lock goes along, as wherever an upload's files change.
+        match blocking(move || Ok(store.remove_upload(held.key()))).await? {
+            // No file was made yet, or half of what is needed.
+            Err(UploadError::Unknown) if was_announced => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Removes the uploads that saw no byte for `idle_max_ms`; returns how many.

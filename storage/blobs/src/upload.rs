@@ -103,22 +103,24 @@ impl BlobStore {
         held: Guard<UploadId>,
         algorithms: &[Algorithm],
     ) -> Result<Upload, UploadError> {
-        let (store, id, verifier) = (self.clone(), held.key().clone(), Verifier::new(algorithms));
+        // The lock goes along: the file is made to its end, also where nobody waits any more.
+        let (store, locked, verifier) = (self.clone(), held.clone(), Verifier::new(algorithms));
         let first = verifier.clone();
         let file = blocking(move || {
+            let id = locked.key();
             store.check_room()?;
-            store.files.create_folder(&store.layout.upload(&id))?;
-            let file = store.files.create(&store.layout.upload_data(&id))?;
+            store.files.create_folder(&store.layout.upload(id))?;
+            let file = store.files.create(&store.layout.upload_data(id))?;
             // Without a state there is the one algorithm that everybody uses, from the first byte.
-            let state = store.layout.upload_state(&id);
+            let state = store.layout.upload_state(id);
             if first.algorithms() != [Algorithm::Sha256] || store.files.metadata(&state)?.is_some()
             {
-                store.save_state(&id, &first)?;
+                store.save_state(id, &first)?;
             }
+            store.announced.remove(id);
             Ok(file)
         })
         .await?;
-        self.announced.remove(held.key());
         Ok(Upload::new(self.clone(), held, file, verifier))
     }
 
@@ -131,11 +133,30 @@ impl BlobStore {
     pub async fn open_upload(self: &Arc<Self>, id: &str) -> Result<Upload, UploadError> {
         let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
         let held = self.upload_locks.lock(&id).await;
-        if let Some(algorithms) = self.announced.find(&id) {
+        self.open_held(held).await
+    }
+
+    /// As [`BlobStore::open_upload`]; one that is not there begins, hashed by `algorithms`.
+    pub async fn open_or_create_upload(
+        self: &Arc<Self>,
+        id: &str,
+        algorithms: &[Algorithm],
+    ) -> Result<Upload, UploadError> {
+        let id = UploadId::parse(id).ok_or(UploadError::Unknown)?;
+        let held = self.upload_locks.lock(&id).await;
+        match self.open_held(held.clone()).await {
+            Err(UploadError::Unknown) => self.create_held(held, algorithms).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_held(self: &Arc<Self>, held: Guard<UploadId>) -> Result<Upload, UploadError> {
+        if let Some(algorithms) = self.announced.find(held.key()) {
             return self.create_held(held, &algorithms).await;
         }
-        let store = self.clone();
-        let (file, verifier) = blocking(move || Ok(store.resume_blocking(&id))).await??;
+        let (store, locked) = (self.clone(), held.clone());
+        let resumed = blocking(move || Ok(store.resume_blocking(locked.key())));
+        let (file, verifier) = resumed.await??;
         Ok(Upload::new(self.clone(), held, file, verifier))
     }
 

@@ -41,8 +41,8 @@ impl Folder {
         let path = std::path::absolute(path).map_err(|error| Stop::file("find", path, &error))?;
         foreign(&path)?;
         let mut lock = lock(&path)?;
-        if asked.fresh {
-            clear(&path)?;
+        if asked.fresh && clear(&path)? {
+            // The lock went with the folder.
             lock = self::lock(&path)?;
         }
         let folder = Self { path, _lock: lock };
@@ -178,12 +178,13 @@ fn lock(path: &Path) -> Result<File, Stop> {
     Ok(lock)
 }
 
-fn clear(path: &Path) -> Result<(), Stop> {
+/// Deletes a quick start's folder; false where there is nothing in it.
+fn clear(path: &Path) -> Result<bool, Stop> {
     let has = |name: &str| path.join(name).exists();
     let only_the_lock = fs::read_dir(path)
         .is_ok_and(|entries| entries.flatten().all(|entry| entry.file_name() == ".lock"));
     if only_the_lock {
-        return Ok(());
+        return Ok(false);
     }
     if !has("quickstart.json") && !has(".quickstart.json") {
         return Err(Stop::refused(format!(
@@ -192,7 +193,8 @@ fn clear(path: &Path) -> Result<(), Stop> {
             path.display()
         )));
     }
-    fs::remove_dir_all(path).map_err(|error| Stop::file("delete", path, &error))
+    fs::remove_dir_all(path).map_err(|error| Stop::file("delete", path, &error))?;
+    Ok(true)
 }
 
 /// Writes a file that only its owner may read, where it is not there yet.
@@ -222,6 +224,22 @@ mod tests {
         let (folder, record) = Folder::open(path, asked)?;
         folder.publish(&record)?;
         Ok(record)
+    }
+
+    #[test]
+    fn fresh_makes_a_folder_that_is_not_there_and_holds_it() {
+        let home = tempfile::tempdir().unwrap();
+        let fresh = Asked { fresh: true, ..Asked::default() };
+        for name in ["new", "empty"] {
+            let path = home.path().join(name);
+            if name == "empty" {
+                fs::create_dir(&path).unwrap();
+            }
+            let (folder, _) = Folder::open(&path, &fresh).unwrap();
+            let stop = Folder::open(&path, &fresh).unwrap_err();
+            assert_eq!(stop.exit, Exit::Refused, "{stop:?}");
+            drop(folder);
+        }
     }
 
     #[test]

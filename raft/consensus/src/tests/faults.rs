@@ -1,7 +1,7 @@
 //! Replicas that die, come back, or are cut off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,8 +12,11 @@ use crate::start::Tuning;
 
 /// Waits for a majority for 2 s instead of 10.
 fn impatient() -> Tuning {
-    Tuning { leader_wait_ms: 2000, ..Tuning::default() }
+    Tuning { leader_wait_ms: LEADER_WAIT_MS, ..Tuning::default() }
 }
+
+/// How long an impatient replica waits for a leader.
+const LEADER_WAIT_MS: u64 = 2000;
 
 fn reason(failure: &Failure) -> Option<Unavailable> {
     match failure {
@@ -69,17 +72,20 @@ async fn a_leader_killed_and_back_at_once_loses_nothing_and_answers_nothing_old(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_under_way_while_leaders_die_are_carried_out_once() {
     let mut town = Town::of(3).await;
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, done_by_all) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let steady = town.follower().await;
     let mut pushing = tokio::task::JoinSet::new();
     for lane in 0..8 {
-        let (cluster, stop) = (town.cluster(steady), stop.clone());
+        let (cluster, stop, count) = (town.cluster(steady), stop.clone(), done_by_all.clone());
         pushing.spawn(async move {
             let mut done = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 let name = format!("lane-{lane}-{}", done.len());
                 match put_user(&cluster, &name).await {
-                    Ok(()) => done.push(name),
+                    Ok(()) => {
+                        done.push(name);
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
                     Err(failure) => assert!(reason(&failure).is_some(), "{failure}"),
                 }
             }
@@ -95,7 +101,9 @@ async fn commands_under_way_while_leaders_die_are_carried_out_once() {
         town.kill(leader).await;
         town.start(leader).await;
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let goes_on =
+        until("commands go on", async || (done_by_all.load(Ordering::Relaxed) > 50).then_some(()));
+    goes_on.await;
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = Vec::new();
     while let Some(lane) = pushing.join_next().await {
@@ -210,7 +218,8 @@ async fn a_leader_without_a_majority_takes_nothing_new() {
     until("the majority counts as lost", async || cluster.quorum_ok().err()).await;
     let began = Instant::now();
     let failure = put_user(&cluster, "lost").await.unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let waits = Duration::from_millis(LEADER_WAIT_MS);
+    assert!(began.elapsed() < waits, "it knew that nobody comes: {:?}", began.elapsed());
     assert_eq!(reason(&failure), Some(Unavailable::NoMajority), "{failure}");
     assert!(has_user(&cluster, Freshness::Local, "before").await.unwrap());
 }
@@ -222,7 +231,13 @@ async fn a_member_that_was_removed_is_heard_by_nobody() {
     let other = 3 - leader - follower;
     for gone in [follower, leader] {
         let id = id_of(&town, gone);
-        town.cluster(other).remove_member(id).await.unwrap();
+        until("it is removed", async || match town.cluster(other).remove_member(id).await {
+            // On a slow machine an election may have come in between.
+            Err(failure) if reason(&failure).is_some() => None,
+            // Refused the second time, where the first answer was lost: looked at below.
+            _ => Some(()),
+        })
+        .await;
         until("the others have let it go", async || {
             let cluster = town.cluster(other);
             let gone = !cluster.voters().contains(&id)

@@ -66,7 +66,7 @@ async fn vouched(
     let locked = shared.store.lock(digest).await;
     if let Some(size) = query_value(query, "vouched") {
         let size = size.parse().map_err(|_| not_understood("the size is no number"))?;
-        let vouched = shared.store.vouches_for(digest, size);
+        let vouched = shared.store.keeps(&locked, size).await;
         if !vouched.map_err(|error| TransferFailure::disk("looking for a blob", &error))? {
             return Err(TransferFailure::BlobUnknown);
         }

@@ -47,12 +47,11 @@ async fn append(
     body: ByteStream,
 ) -> Result<u64, TransferFailure> {
     let turn = shared.turns.take(id);
-    let mut upload = match shared.store.open_upload(id).await {
+    let mut upload = if offset == 0 && query_value(query, "algorithms").is_some() {
         // Its first bytes: only the second replica was told of it before.
-        Err(UploadError::Unknown) if offset == 0 && query_value(query, "algorithms").is_some() => {
-            shared.store.create_upload(id, &algorithms(query)?).await?
-        }
-        opened => opened?,
+        shared.store.open_or_create_upload(id, &algorithms(query)?).await?
+    } else {
+        shared.store.open_upload(id).await?
     };
     if upload.offset() != offset {
         return Err(TransferFailure::OffsetMismatch { offset: upload.offset() });
