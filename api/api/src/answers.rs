@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -15,16 +14,35 @@ use futures::FutureExt;
 use http::StatusCode;
 use http::header::EXPECT;
 use hyper::body::Incoming;
-use tower::Service;
 
 use crate::activity::Activity;
 use crate::guarded::{AnswerBody, RequestBytes, UnderWay};
 use crate::inflow::Inflow;
+use crate::plain::Plain;
+use crate::surfaces::Surfaces;
 
-/// The router behind one connection.
+/// What answers on a port.
+#[derive(Clone)]
+pub struct Door {
+    /// Everything this replica answers.
+    pub surfaces: Arc<Surfaces>,
+    /// The port has no TLS, and does this.
+    pub plain: Option<Arc<Plain>>,
+}
+
+impl Door {
+    async fn answer(&self, request: Request) -> Response {
+        match self.plain.as_ref().and_then(|plain| plain.instead(&request)) {
+            Some(instead) => instead,
+            None => self.surfaces.answer(request).await,
+        }
+    }
+}
+
+/// The door behind one connection.
 pub struct Answers {
     /// What answers.
-    pub router: Router,
+    pub door: Door,
     /// Whose connection it is.
     pub connected: Connected,
     /// What the connection is doing.
@@ -48,18 +66,18 @@ impl hyper::service::Service<http::Request<Incoming>> for Answers {
             Body::new(RequestBytes::new(incoming, expects_continue, inflow, body_under_way))
         });
         request.extensions_mut().insert(self.connected);
-        Box::pin(answer(self.router.clone(), request, under_way))
+        Box::pin(answer(self.door.clone(), request, under_way))
     }
 }
 
 async fn answer(
-    mut router: Router,
+    door: Door,
     request: Request,
     under_way: UnderWay,
 ) -> Result<http::Response<AnswerBody>, Infallible> {
-    let answered = AssertUnwindSafe(router.call(request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(door.answer(request)).catch_unwind().await;
     let response: Response = match answered {
-        Ok(Ok(response)) => response,
+        Ok(response) => response,
         // The panic itself is in the log already.
         Err(_) => answer::empty(StatusCode::INTERNAL_SERVER_ERROR),
     };

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use edge::context::Context;
 use edge::origin::Connected;
 use hyper::server::conn::{http1, http2};
@@ -22,7 +21,7 @@ use wire::server_tls::ServerTls;
 use wire::stream::BoxStream;
 
 use crate::activity::Activity;
-use crate::answers::Answers;
+use crate::answers::{Answers, Door};
 use crate::bounds::Bounds;
 use crate::inflow::{Inflow, Intake, Unread};
 use crate::opening::Opening;
@@ -47,7 +46,7 @@ pub struct Shared {
     /// The replica.
     pub context: Arc<Context>,
     /// What answers.
-    pub router: Router,
+    pub door: Door,
     /// `None`: plain HTTP.
     pub tls: Option<Arc<ServerTls>>,
     /// Windows of HTTP/2.
@@ -174,8 +173,8 @@ impl Next<'_> {
     fn answers(&self, has_frames: bool, inflow: Option<Arc<Inflow>>) -> (Arc<Activity>, Answers) {
         let activity = Arc::new(Activity::new(has_frames, self.shared.bounds));
         let connected = Connected { address: self.from, tls: self.shared.tls.is_some() };
-        let router = self.shared.router.clone();
-        let answers = Answers { router, connected, activity: Arc::clone(&activity), inflow };
+        let door = self.shared.door.clone();
+        let answers = Answers { door, connected, activity: Arc::clone(&activity), inflow };
         (activity, answers)
     }
 

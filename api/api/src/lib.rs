@@ -1,6 +1,6 @@
 //! Assembles the surfaces and listens for the world.
 //!
-//! [`router`] puts the surfaces side by side; [`public`] serves it on the HTTPS port, and on the
+//! [`surfaces`] puts them side by side; [`public`] serves it on the HTTPS port, and on the
 //! plain one where that is on, until it is told to drain. [`connection`] holds the bounds of one
 //! connection.
 
@@ -16,7 +16,7 @@ pub mod inflow;
 pub mod opening;
 pub mod plain;
 pub mod public;
-pub mod router;
 pub mod shield;
 pub mod stall;
+pub mod surfaces;
 pub mod windows;

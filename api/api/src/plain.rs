@@ -4,10 +4,8 @@
 //! paths, and refuses `/v2/`, since a client would send its password in clear before it sees the
 //! redirect; `serve` serves everything, for registries that clients call insecure.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::{self, Next};
 use axum::response::Response;
 use edge::answer;
 use http::header::{CONNECTION, HOST, LOCATION, UPGRADE};
@@ -29,40 +27,34 @@ pub enum Plain {
 }
 
 impl Plain {
-    /// The router of the port, made from that of HTTPS.
-    pub fn router(&self, router: Router) -> Router {
-        match self.clone() {
-            Self::Serve => router,
+    /// What is answered instead of the request's surface; `None` where that is to answer.
+    pub fn instead(&self, request: &Request) -> Option<Response> {
+        match self {
+            Self::Serve => None,
             Self::Redirect { external_url, https_port } => {
-                router.layer(middleware::from_fn(move |request: Request, next: Next| {
-                    let external_url = external_url.clone();
-                    async move { redirect(external_url, https_port, request, next).await }
-                }))
+                redirect(external_url.as_deref(), *https_port, request)
             }
         }
     }
 }
 
-async fn redirect(
-    external_url: Option<String>,
-    https_port: u16,
-    request: Request,
-    next: Next,
-) -> Response {
+fn redirect(external_url: Option<&str>, https_port: u16, request: &Request) -> Option<Response> {
     let path = request.uri().path();
     if health::surface::OPEN_PATHS.contains(&path) {
-        return next.run(request).await;
+        return None;
     }
     if distribution::surface::serves(path) {
-        return upgrade_required();
+        return Some(upgrade_required());
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let origin = external_url.or_else(|| host.map(|host| origin(host, https_port)));
-    let Some(origin) = origin else { return answer::empty(StatusCode::BAD_REQUEST) };
+    let named = || host.map(|host| origin(host, https_port));
+    let Some(origin) = external_url.map(str::to_owned).or_else(named) else {
+        return Some(answer::empty(StatusCode::BAD_REQUEST));
+    };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let mut response = answer::empty(StatusCode::PERMANENT_REDIRECT);
     answer::set(response.headers_mut(), LOCATION, &format!("{origin}{target}"));
-    response
+    Some(response)
 }
 
 fn upgrade_required() -> Response {

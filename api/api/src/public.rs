@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use edge::context::Context;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -11,10 +10,12 @@ use tokio::task::JoinHandle;
 use wire::listen::Listen;
 use wire::server_tls::ServerTls;
 
+use crate::answers::Door;
 use crate::bounds::Bounds;
 use crate::connection::{self, Shared};
 use crate::inflow::Unread;
 use crate::plain::Plain;
+use crate::surfaces::Surfaces;
 use crate::windows::Budget;
 
 /// After an error of accepting, which concerns one connection or the lack of file descriptors.
@@ -26,8 +27,8 @@ pub struct PublicOptions {
     pub runtime: Handle,
     /// The replica.
     pub context: Arc<Context>,
-    /// What answers; see [`crate::router::router`].
-    pub router: Router,
+    /// What answers.
+    pub surfaces: Arc<Surfaces>,
     /// Where HTTPS listens.
     pub listen: Arc<dyn Listen>,
     /// Its certificate.
@@ -55,15 +56,16 @@ impl Public {
         let slots = Arc::new(Semaphore::new(bounds.connections_max));
         let budget = Budget::of(bounds.unread_bytes_max);
         let unread = Arc::new(Unread::new(bounds.unread_bytes_max));
-        let shared = |router: Router, tls: Option<Arc<ServerTls>>| {
+        let shared = |plain: Option<Plain>, tls: Option<Arc<ServerTls>>| {
+            let door = Door { surfaces: Arc::clone(&options.surfaces), plain: plain.map(Arc::new) };
             let (context, draining) = (Arc::clone(&options.context), draining.clone());
             let (budget, unread) = (budget.clone(), Arc::clone(&unread));
-            Arc::new(Shared { context, router, tls, budget, unread, bounds, draining })
+            Arc::new(Shared { context, door, tls, budget, unread, bounds, draining })
         };
-        let secure = shared(options.router.clone(), Some(Arc::clone(&options.tls)));
+        let secure = shared(None, Some(Arc::clone(&options.tls)));
         let mut ports = vec![(Arc::clone(&options.listen), secure)];
         if let Some((listen, plain)) = &options.plain {
-            let open = shared(plain.router(options.router.clone()), None);
+            let open = shared(Some(plain.clone()), None);
             ports.push((Arc::clone(listen), open));
         }
         let accepting = ports.into_iter().map(|(listen, shared)| {

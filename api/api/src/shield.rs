@@ -1,13 +1,9 @@
 //! What is refused before a handler sees it, and what every answer tells a browser.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
-use edge::context::Context;
+use edge::limits::Limits;
 use edge::management_form;
-use edge::origin::Connected;
 use edge::problem::Problem;
 use edge::registry_form;
 use edge::request_log::RequestId;
@@ -26,44 +22,35 @@ const HEADERS: [(HeaderName, &str); 4] = [
 ];
 const HSTS: &str = "max-age=31536000";
 
-/// Sets the security headers.
-pub async fn set_headers(request: Request, next: Next) -> Response {
-    let tls = request.extensions().get::<Connected>().is_some_and(|connected| connected.tls);
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Sets the security headers; over TLS also the one that asks for TLS from now on.
+pub fn set_headers(headers: &mut HeaderMap, is_secure: bool) {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if tls {
+    if is_secure {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
-    response
 }
 
 /// Refuses a request line or headers beyond the limits.
 ///
 /// Source: registry-protocol 2.6.
-pub async fn check_head(
-    State(context): State<Arc<Context>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let limits = &context.limits;
+pub fn check_head(limits: &Limits, request: &Request) -> Option<Response> {
     let line_bytes_max = limits.request_line_bytes_max;
     let headers_bytes_max = limits.headers_bytes_max;
-    let problem = if line_bytes(&request) > line_bytes_max {
+    let problem = if line_bytes(request) > line_bytes_max {
         Problem::HeadTooLarge { what: "request line", bytes_max: line_bytes_max }
     } else if headers_bytes(request.headers()) > headers_bytes_max {
         Problem::HeadTooLarge { what: "headers", bytes_max: headers_bytes_max }
     } else {
-        return next.run(request).await;
+        return None;
     };
     let id = RequestId::of(request.extensions());
-    if distribution::surface::serves(request.uri().path()) {
+    Some(if distribution::surface::serves(request.uri().path()) {
         registry_form::respond(&problem, &id, request.method() == Method::HEAD)
     } else {
         management_form::respond(&problem, &id)
-    }
+    })
 }
 
 fn line_bytes(request: &Request) -> usize {

@@ -35,9 +35,11 @@ impl Content {
         if self.has(digest, size)? {
             match self.shared.store.read(digest, range.clone()).await {
                 Ok(read) => return Ok(Box::pin(read)),
-                // Known to be damaged, or just gone: a holder has it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(ContentFailure::disk("reading a blob", &error)),
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return Err(ContentFailure::disk("reading a blob", &error));
+                }
+                // Damaged, just gone, or the disk fails: a holder has it.
+                Err(error) => tracing::warn!(%digest, %error, "not read from this disk"),
             }
         }
         self.relay(digest, size, range).await

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use edge::body::RequestBody;
 use edge::context::Context;
@@ -26,7 +26,7 @@ pub fn serves(path: &str) -> bool {
 }
 
 /// Answers any request under `/v2`, and `/auth/token`.
-pub async fn serve(State(context): State<Arc<Context>>, request: Request) -> Response {
+pub async fn serve(context: Arc<Context>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let id = RequestId::of(&parts.extensions);
     let is_head = parts.method == Method::HEAD;

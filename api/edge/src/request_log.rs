@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::HeaderName;
 use rand::Rng;
@@ -39,10 +38,10 @@ impl RequestId {
 /// Names, counts and logs one request.
 ///
 /// The path is logged, the query is not: nothing secret belongs there, but clients err.
-pub async fn observe(
-    State(context): State<Arc<Context>>,
+pub async fn observe<F: Future<Output = Response>>(
+    context: &Arc<Context>,
     mut request: Request,
-    next: Next,
+    handle: impl FnOnce(Request) -> F,
 ) -> Response {
     let id = RequestId::random();
     request.extensions_mut().insert(id.clone());
@@ -53,7 +52,7 @@ pub async fn observe(
     let span = tracing::info_span!("request", id = %id.0, %method, path, client);
 
     let begun_ms = context.clock.monotonic_ms();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = handle(request).instrument(span.clone()).await;
     let took_ms = context.clock.monotonic_ms().saturating_sub(begun_ms);
     let took = Duration::from_millis(took_ms);
 
@@ -68,5 +67,5 @@ pub async fn observe(
         }
     });
     answer::set(response.headers_mut(), X_REQUEST_ID, &id.0);
-    response.map(|body| Body::new(CountedBody::new(body, context)))
+    response.map(|body| Body::new(CountedBody::new(body, Arc::clone(context))))
 }

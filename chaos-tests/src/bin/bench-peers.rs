@@ -11,6 +11,7 @@ use chaos_tests::peers::page::{Occasion, page};
 use chaos_tests::peers::results::{Raw, Results};
 use chaos_tests::peers::stage::Stage;
 use chaos_tests::peers::{figures, machine};
+use tempfile::TempDir;
 
 /// What is on a file system in memory on every Linux machine.
 const MEMORY: &str = "/dev/shm";
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
         eprintln!("usage: bench-peers [--quick] PAGE");
         return ExitCode::from(2);
     };
+    if page.starts_with('-') {
+        eprintln!("error: there is no option {page}\nusage: bench-peers [--quick] PAGE");
+        return ExitCode::from(2);
+    }
     let length = if quick { Length::Quick } else { Length::Full };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -64,13 +69,17 @@ fn compare(length: Length, path: &Path, goes_on: &dyn Fn() -> bool) -> Result<()
     let mut results = Results::default();
     for ground in [Ground::Disk, Ground::Memory, Ground::Scale] {
         let within = if ground == Ground::Memory { Path::new(MEMORY) } else { beside };
-        let folder = tempfile::Builder::new().prefix("holdfast-bench-").tempdir_in(within)?;
-        let stage = Stage::start(ground, folder.path())?;
+        let mut place = Place::new(ground, within)?;
         for round in 1..=length.rounds(ground) {
-            for line in lines(ground, length) {
-                measure(&stage, ground, &line, &mut results, goes_on)?;
+            if round > 1 && ground != Ground::Scale {
+                // All rounds would not fit on many a disk; a million tags take too long to make.
+                drop(place);
+                place = Place::new(ground, within)?;
             }
-            around(&stage, ground, folder.path(), &mut results)?;
+            for line in lines(ground, length) {
+                measure(&place.stage, ground, &line, &mut results, goes_on)?;
+            }
+            around(&place, ground, &mut results)?;
             eprintln!("{ground:?}: round {round} of {} is done", length.rounds(ground));
         }
     }
@@ -85,6 +94,20 @@ fn compare(length: Length, path: &Path, goes_on: &dyn Fn() -> bool) -> Result<()
     std::fs::write(path, page(&results, &occasion))?;
     eprintln!("{} is written", path.display());
     Ok(())
+}
+
+/// The servers and the folder that they write to, which is removed after they have ended.
+struct Place {
+    stage: Stage,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new(ground: Ground, within: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("holdfast-bench-").tempdir_in(within)?;
+        let stage = Stage::start(ground, folder.path())?;
+        Ok(Self { stage, folder })
+    }
 }
 
 fn measure(
@@ -114,17 +137,17 @@ fn measure(
 }
 
 /// What the machine does by itself, and what three replicas write, in the same round.
-fn around(stage: &Stage, ground: Ground, folder: &Path, results: &mut Results) -> Result<()> {
+fn around(place: &Place, ground: Ground, results: &mut Results) -> Result<()> {
     if ground == Ground::Scale {
         return Ok(());
     }
     results.add_raw(Raw::Hash(ground), machine::sha256_mib_per_second(1_024));
     if ground == Ground::Disk {
-        results.add_raw(Raw::DiskWrite, machine::write_mib_per_second(folder, 512)?);
+        results.add_raw(Raw::DiskWrite, machine::write_mib_per_second(place.folder.path(), 512)?);
         let run = figures::Run { workload: "push-unique-100m", concurrency: 2, samples: 4 };
-        let before = machine::written_bytes(stage.three())?;
-        let figures = stage.measure(Contender::Three, run)?.context("three replicas")?;
-        let written = machine::written_bytes(stage.three())? - before;
+        let before = machine::written_bytes(place.stage.three())?;
+        let figures = place.stage.measure(Contender::Three, run)?.context("three replicas")?;
+        let written = machine::written_bytes(place.stage.three())? - before;
         results.add_raw(Raw::Written, quotient(written, figures.bytes * 3));
     }
     Ok(())

@@ -45,7 +45,7 @@ impl File for PlainFile {
         self.0.metadata()
     }
 
-    fn as_os_file(&self) -> Option<&fs::File> {
+    fn as_os_file(&self) -> Option<&Arc<fs::File>> {
         self.0.as_os_file()
     }
 }

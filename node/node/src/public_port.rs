@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::bounds::Bounds;
 use api::plain::Plain;
 use api::public::{Public, PublicOptions};
+use api::surfaces::Surfaces;
 use consensus::cluster::Cluster;
 use content::content::Content;
 use edge::context::Context;
@@ -72,11 +73,11 @@ impl PublicPort {
         let context = Context::new(cluster.clone(), content.clone(), names, limits(&config.limits));
         let health = Health::new(Arc::clone(&context), facts(config, cluster).await?);
         let https_port = listeners.secure.local_addr()?.port();
-        let router = api::router::router(&context, Arc::clone(&health));
+        let surfaces = Surfaces::new(&context, Arc::clone(&health));
         let public = Public::start(PublicOptions {
             runtime: Handle::current(),
             context,
-            router,
+            surfaces,
             listen: listeners.secure,
             tls: Arc::clone(&tls),
             plain: listeners.plain.map(|listen| (listen, plain(config, https_port))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use blobs::files::DiskFiles;
+use blobs::read::pieces;
 use blobs::store::{BlobStore, Options};
 use consensus::cluster::Cluster;
 use consensus::start::{StartError, StartOptions, Tuning};
@@ -124,10 +125,13 @@ impl Start {
     /// Takes the ports before anything else is begun.
     async fn ports(&self) -> Result<(Listeners, TcpListen), Stop> {
         let config = &self.request.config;
-        let secure = bind(&config.public.listen).await?;
-        let plain = match config.public.http {
+        let secure = Arc::new(bind(&config.public.listen).await?);
+        let plain: Option<Arc<dyn Listen>> = match config.public.http {
             Http::Off => None,
-            Http::Redirect | Http::Serve => Some(bind(&config.public.http_listen).await?),
+            Http::Redirect | Http::Serve => {
+                let bound = bind(&config.public.http_listen).await?;
+                Some(Arc::new(bound.sending_files(pieces::part_of)))
+            }
         };
         // Bound where it is used: Raft's runtime drives its own connections.
         let address = config.peer.listen.clone();
@@ -238,9 +242,8 @@ impl PeerDial for PeerPort {
     }
 }
 
-async fn bind(address: &str) -> Result<Arc<dyn Listen>, Stop> {
-    let bound = TcpListen::bind(address).await.map_err(|error| Stop::failed(error.to_string()))?;
-    Ok(Arc::new(bound))
+async fn bind(address: &str) -> Result<TcpListen, Stop> {
+    TcpListen::bind(address).await.map_err(|error| Stop::failed(error.to_string()))
 }
 
 fn content_limits(config: &Config) -> ContentLimits {

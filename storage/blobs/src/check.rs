@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::files::{File, Files, Metadata};
 use crate::lock::Guard;
 use crate::path::Layout;
-use crate::read;
+use crate::read::pieces;
 use crate::store::{BlobStore, blocking};
 
 /// Notes that are kept at most; beyond that the older half goes. About 64 bytes each.
@@ -129,7 +129,7 @@ fn read_notes(files: &dyn Files, layout: &Layout) -> Option<HashMap<Key, Note>> 
     if length > ROW_BYTES * (NOTES_MAX + 1) + 64 {
         return None;
     }
-    let bytes = read::copied(&*file, 0, length).ok()?;
+    let bytes = pieces::copied(&*file, 0, length).ok()?;
     let (body, sum) = bytes.split_at_checked(length.checked_sub(33)?)?;
     if digest_of(Algorithm::Sha256, body).to_bytes() != sum || *body.first()? != FORMAT {
         return None;
@@ -283,7 +283,7 @@ pub(crate) fn hash(
 ) -> io::Result<()> {
     while verifier.length() < end {
         let rest = usize::try_from(end - verifier.length()).unwrap_or(usize::MAX);
-        let piece = read::piece(file, verifier.length(), rest.min(piece_bytes))?;
+        let piece = pieces::piece(file, verifier.length(), rest.min(piece_bytes))?;
         verifier.update(&piece);
     }
     Ok(())

@@ -48,7 +48,7 @@ pub trait File: Debug + Send + Sync + 'static {
     fn metadata(&self) -> io::Result<Metadata>;
 
     /// The operating system's file, where there is one that can be mapped into memory.
-    fn as_os_file(&self) -> Option<&fs::File> {
+    fn as_os_file(&self) -> Option<&Arc<fs::File>> {
         None
     }
 }
@@ -99,7 +99,7 @@ const FILE_MODE: u32 = 0o600;
 const PIECES_MAX: usize = 1024;
 
 #[derive(Debug)]
-struct DiskFile(fs::File);
+struct DiskFile(Arc<fs::File>);
 
 impl File for DiskFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -137,7 +137,7 @@ impl File for DiskFile {
         Ok(metadata_of(&self.0.metadata()?))
     }
 
-    fn as_os_file(&self) -> Option<&fs::File> {
+    fn as_os_file(&self) -> Option<&Arc<fs::File>> {
         Some(&self.0)
     }
 }
@@ -150,16 +150,16 @@ impl Files for DiskFiles {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
-        Ok(Arc::new(DiskFile(options.open(path)?)))
+        Ok(Arc::new(DiskFile(Arc::new(options.open(path)?))))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(DiskFile(fs::File::open(path)?)))
+        Ok(Arc::new(DiskFile(Arc::new(fs::File::open(path)?))))
     }
 
     fn open_for_writing(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Arc::new(DiskFile(file)))
+        Ok(Arc::new(DiskFile(Arc::new(file))))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -1,11 +1,11 @@
 //! Reading blobs: a stream of pieces, bounded in memory, hashed on the way where that is due.
 //!
-//! A piece of a sealed file is a memory map of it, so that bytes go from the page cache to the
-//! socket without a copy on our side. The only place that imports memmap2.
+//! The first piece is there when a read begins: what does not read is told before an answer begins,
+//! and a small blob costs one errand to the blocking pool.
 
-use std::fs;
+pub mod pieces;
+
 use std::io::{self, ErrorKind};
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,10 +19,8 @@ use tokio::task::JoinHandle;
 
 use crate::check::Checked;
 use crate::files::{File, Metadata};
+use crate::read::pieces::{piece, resident};
 use crate::store::{BlobStore, blocking};
-
-/// Below so many bytes a copy costs less than a map.
-const MAP_BYTES_MIN: usize = 64 * 1024;
 
 /// The bytes of a blob, or of a range of it, in pieces.
 ///
@@ -30,16 +28,24 @@ const MAP_BYTES_MIN: usize = 64 * 1024;
 /// is the last item; the bytes before it must then be thrown away by whoever took them.
 #[derive(Debug)]
 pub struct BlobRead {
-    store: Arc<BlobStore>,
-    digest: Digest,
-    file: Arc<dyn File>,
-    seen: Metadata,
+    source: Source,
     range: Range<u64>,
     next: u64,
     /// Hashes the bytes on their way, where the whole blob is read and was not checked lately.
     verifier: Option<Verifier>,
     verified: bool,
+    /// Read before it was asked for.
+    first: Option<Bytes>,
     pending: Option<JoinHandle<io::Result<Fetched>>>,
+}
+
+/// The file of a blob that is read.
+#[derive(Clone, Debug)]
+struct Source {
+    store: Arc<BlobStore>,
+    digest: Digest,
+    file: Arc<dyn File>,
+    seen: Metadata,
 }
 
 #[derive(Debug)]
@@ -57,20 +63,19 @@ impl BlobStore {
     /// # Errors
     ///
     /// `NotFound` where the blob is not here or known to be damaged, `InvalidInput` where the range
-    /// leaves the file, `InvalidData` where an empty file should not be empty.
+    /// leaves the file, `InvalidData` where its bytes are found to be wrong, `UnexpectedEof` where
+    /// the file is being cut, and what the disk says.
     pub async fn read(
         self: &Arc<Self>,
         digest: &Digest,
         range: Range<u64>,
     ) -> io::Result<BlobRead> {
-        let (file, seen) = self.open_blob(digest).await?;
-        self.start_read(digest, file, seen, range)
+        self.begin(digest, Some(range)).await
     }
 
-    /// Begins to read a whole blob.
+    /// Begins to read a whole blob. Errors are those of [`BlobStore::read`].
     pub async fn read_whole(self: &Arc<Self>, digest: &Digest) -> io::Result<BlobRead> {
-        let (file, seen) = self.open_blob(digest).await?;
-        self.start_read(digest, file, seen, 0..seen.length)
+        self.begin(digest, None).await
     }
 
     /// Reads a whole blob of at most `bytes_max` bytes into memory.
@@ -95,58 +100,101 @@ impl BlobStore {
         Ok(whole.freeze())
     }
 
-    async fn open_blob(self: &Arc<Self>, digest: &Digest) -> io::Result<(Arc<dyn File>, Metadata)> {
+    /// `None` reads all of it.
+    async fn begin(
+        self: &Arc<Self>,
+        digest: &Digest,
+        range: Option<Range<u64>>,
+    ) -> io::Result<BlobRead> {
         if self.damage.is_noted(digest) {
             return Err(io::Error::new(ErrorKind::NotFound, format!("{digest} is damaged here")));
         }
-        let (store, path) = (self.clone(), self.layout.blob(digest));
-        blocking(move || {
-            let file = store.files.open(&path)?;
+        let (store, digest) = (self.clone(), digest.clone());
+        let (read, starts_check) = blocking(move || {
+            let file = store.files.open(&store.layout.blob(&digest))?;
             let seen = file.metadata()?;
-            Ok((file, seen))
+            let range = range.unwrap_or(0..seen.length);
+            BlobRead::begin(Source { store, digest, file, seen }, range)
         })
-        .await
+        .await?;
+        if starts_check {
+            self.start_check(&read.source.digest);
+        }
+        Ok(read)
+    }
+}
+
+impl BlobStore {
+    /// How many bytes are read at once from `next` on, and whether they reach `end`.
+    fn next_piece(&self, next: u64, end: u64) -> (usize, bool) {
+        let rest = usize::try_from(end - next).unwrap_or(usize::MAX);
+        let length = rest.min(self.options.piece_bytes);
+        (length, length == rest)
+    }
+}
+
+impl Source {
+    /// Reads `length` bytes from `offset`; those of the last piece are judged. Blocks.
+    fn fetch(
+        &self,
+        offset: u64,
+        length: usize,
+        verifier: Option<Verifier>,
+        is_last: bool,
+    ) -> io::Result<Fetched> {
+        let bytes = piece(&*self.file, offset, length)?;
+        let Some(mut verifier) = verifier else { return Ok(Fetched { bytes, verifier: None }) };
+        verifier.update(&bytes);
+        if !is_last {
+            return Ok(Fetched { bytes, verifier: Some(verifier) });
+        }
+        match self.store.judge(&self.digest, verifier, self.seen) {
+            Checked::Right => Ok(Fetched { bytes, verifier: None }),
+            Checked::Damaged | Checked::Absent => Err(wrong(&self.digest)),
+        }
     }
 
-    fn start_read(
-        self: &Arc<Self>,
-        digest: &Digest,
-        file: Arc<dyn File>,
-        seen: Metadata,
-        range: Range<u64>,
-    ) -> io::Result<BlobRead> {
+    /// Nobody vouches for a file that does not read: a push writes it anew.
+    fn failed(&self, error: io::Error) -> io::Error {
+        self.store.checks.forget(&self.digest);
+        error
+    }
+}
+
+impl BlobRead {
+    /// Begins with the first piece, and says whether the file is due for a check that this read is
+    /// not. Blocks.
+    fn begin(source: Source, range: Range<u64>) -> io::Result<(Self, bool)> {
+        let Source { store, digest, seen, .. } = &source;
         if range.start > range.end || range.end > seen.length {
             let text = format!("{range:?} is not within the {} bytes of {digest}", seen.length);
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         if seen.length == 0 && digest_of(digest.algorithm(), b"") != *digest {
-            self.damage.note(digest);
+            store.damage.note(digest);
             return Err(wrong(digest));
         }
         let whole = range == (0..seen.length);
-        let stale = self.is_stale(digest, seen);
-        if stale && !whole {
-            self.start_check(digest);
-        }
-        let verifier = (stale && whole).then(|| Verifier::new(&[digest.algorithm()]));
-        Ok(BlobRead {
-            store: self.clone(),
-            digest: digest.clone(),
-            file,
-            seen,
-            next: range.start,
-            range,
-            verified: verifier.is_some(),
-            verifier,
-            pending: None,
-        })
+        let stale = store.is_stale(digest, *seen);
+        let mut verifier = (stale && whole).then(|| Verifier::new(&[digest.algorithm()]));
+        let verified = verifier.is_some();
+        let (length, is_last) = store.next_piece(range.start, range.end);
+        let first = if length == 0 {
+            None
+        } else {
+            let fetched = source.fetch(range.start, length, verifier, is_last);
+            let fetched = fetched.map_err(|error| source.failed(error))?;
+            verifier = fetched.verifier;
+            Some(fetched.bytes)
+        };
+        let next = range.start;
+        let read = Self { source, range, next, verifier, verified, first, pending: None };
+        Ok((read, stale && !whole))
     }
-}
 
-impl BlobRead {
     /// The size of the whole blob in bytes.
     pub fn size(&self) -> u64 {
-        self.seen.length
+        self.source.seen.length
     }
 
     /// Which bytes are read.
@@ -161,23 +209,21 @@ impl BlobRead {
 
     /// Fetches the next piece on the blocking pool.
     fn fetch(&mut self) -> JoinHandle<io::Result<Fetched>> {
-        let rest = usize::try_from(self.range.end - self.next).unwrap_or(usize::MAX);
-        let length = rest.min(self.store.options.piece_bytes);
-        let (store, file, offset) = (self.store.clone(), self.file.clone(), self.next);
-        let (digest, seen, verifier) = (self.digest.clone(), self.seen, self.verifier.take());
-        let is_last = length == rest;
-        tokio::task::spawn_blocking(move || {
-            let bytes = piece(&*file, offset, length)?;
-            let Some(mut verifier) = verifier else { return Ok(Fetched { bytes, verifier: None }) };
-            verifier.update(&bytes);
-            if !is_last {
-                return Ok(Fetched { bytes, verifier: Some(verifier) });
-            }
-            match store.judge(&digest, verifier, seen) {
-                Checked::Right => Ok(Fetched { bytes, verifier: None }),
-                Checked::Damaged | Checked::Absent => Err(wrong(&digest)),
-            }
-        })
+        let (length, is_last) = self.source.store.next_piece(self.next, self.range.end);
+        let (source, offset, verifier) = (self.source.clone(), self.next, self.verifier.take());
+        tokio::task::spawn_blocking(move || source.fetch(offset, length, verifier, is_last))
+    }
+
+    /// The next piece where no disk has to be waited for and nothing is hashed.
+    fn at_once(&self) -> Option<Bytes> {
+        let (length, _) = self.source.store.next_piece(self.next, self.range.end);
+        let file = self.source.file.as_os_file().filter(|_| self.verifier.is_none())?;
+        resident(file, self.next, length)
+    }
+
+    fn give(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Bytes>>> {
+        self.next += bytes.len() as u64;
+        Poll::Ready(Some(Ok(bytes)))
     }
 }
 
@@ -189,30 +235,33 @@ impl Stream for BlobRead {
         if this.next >= this.range.end {
             return Poll::Ready(None);
         }
+        if let Some(first) = this.first.take() {
+            return this.give(first);
+        }
         let mut pending = match this.pending.take() {
             Some(pending) => pending,
-            None => this.fetch(),
+            None => match this.at_once() {
+                Some(bytes) => return this.give(bytes),
+                None => this.fetch(),
+            },
         };
         let Poll::Ready(joined) = Pin::new(&mut pending).poll(context) else {
             this.pending = Some(pending);
             return Poll::Pending;
         };
-        let fetched = joined.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-        match fetched {
+        match joined.unwrap_or_else(|gone| Err(io::Error::other(gone))) {
             Ok(Fetched { bytes, verifier }) => {
-                this.next += bytes.len() as u64;
                 this.verifier = verifier;
+                let given = this.give(bytes);
                 if this.next < this.range.end {
-                    // Read ahead by one piece while this one is sent.
+                    // The disk was waited for: the next piece is read while this one is sent.
                     this.pending = Some(this.fetch());
                 }
-                Poll::Ready(Some(Ok(bytes)))
+                given
             }
             Err(error) => {
                 this.next = this.range.end;
-                // Nobody vouches for a file that does not read: a push writes it anew.
-                this.store.checks.forget(&this.digest);
-                Poll::Ready(Some(Err(error)))
+                Poll::Ready(Some(Err(this.source.failed(error))))
             }
         }
     }
@@ -221,58 +270,6 @@ impl Stream for BlobRead {
 fn wrong(digest: &Digest) -> io::Error {
     let text = format!("the bytes on disk do not hash to {digest}");
     io::Error::new(ErrorKind::InvalidData, text)
-}
-
-/// Reads exactly `length` bytes of a sealed file from `offset`: a map where that pays, else a copy.
-///
-/// # Errors
-///
-/// `UnexpectedEof` where the file is shorter.
-pub(crate) fn piece(file: &dyn File, offset: u64, length: usize) -> io::Result<Bytes> {
-    if length >= MAP_BYTES_MIN
-        && let Some(os_file) = file.as_os_file()
-        && let Some(bytes) = mapped(os_file, offset, length)
-    {
-        return Ok(bytes);
-    }
-    copied(file, offset, length)
-}
-
-/// Reads exactly `length` bytes from `offset` into memory of our own.
-pub(crate) fn copied(file: &dyn File, offset: u64, length: usize) -> io::Result<Bytes> {
-    let mut buffer = BytesMut::zeroed(length);
-    let mut filled = 0;
-    while filled < length {
-        match file.read_at(offset + filled as u64, &mut buffer[filled..])? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            more => filled += more,
-        }
-    }
-    Ok(buffer.freeze())
-}
-
-/// Maps a part of a file whose pages are all there; `None` where a read should try (and tell why).
-#[allow(unsafe_code)]
-fn mapped(file: &fs::File, offset: u64, length: usize) -> Option<Bytes> {
-    let end = offset.checked_add(length as u64)?;
-    if file.metadata().ok()?.len() < end {
-        return None;
-    }
-    // The piece after this one is asked of the disk now, to be there when its turn comes.
-    let ahead = NonZeroU64::new(length as u64);
-    let _ = rustix::fs::fadvise(file, end, ahead, rustix::fs::Advice::WillNeed);
-    // SAFETY: a map is sound while nobody changes or cuts the file below it. Sealed blobs are never
-    // written: a new copy takes the name by a rename and leaves this inode as it is; staged ones
-    // are read only by the holder of their lock, between two writes. The data folder is locked and
-    // open to this user alone. Someone who writes to it all the same changes what is sent, which
-    // the client's own check of the digest finds; who cuts it short risks this process, for as long
-    // as a piece is on its way.
-    let map = unsafe { memmap2::MmapOptions::new().offset(offset).len(length).map(file) }.ok()?;
-    // Faults all pages in here, on the blocking pool, and reports a disk that cannot read them,
-    // which a fault in the middle of sending would turn into a signal.
-    #[cfg(target_os = "linux")]
-    map.advise(memmap2::Advice::PopulateRead).ok()?;
-    Some(Bytes::from_owner(map))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Default for Options {
         Self {
             now_ms: Arc::new(now_ms),
             check_age_max_ms: 24 * 60 * 60 * 1000,
-            piece_bytes: 512 * 1024,
+            piece_bytes: 2 * 1024 * 1024,
             batch_bytes: 1024 * 1024,
             save_every_bytes: 64 * 1024 * 1024,
             free_min_bytes: 0,

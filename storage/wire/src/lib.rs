@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod client_tls;
 pub mod clock;
 pub mod dial;
+pub mod file_sender;
 pub mod join_tls;
 mod keep_alive;
 pub mod listen;

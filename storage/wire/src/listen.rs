@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
+use crate::file_sender::{FileSender, FindFile};
 use crate::keep_alive;
 use crate::stream::BoxStream;
 
@@ -30,6 +31,7 @@ pub trait Listen: Send + Sync {
 #[derive(Debug)]
 pub struct TcpListen {
     listener: TcpListener,
+    find_file: Option<FindFile>,
 }
 
 impl TcpListen {
@@ -42,7 +44,14 @@ impl TcpListen {
         let listener = listen(address).await.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
-        Ok(Self { listener })
+        Ok(Self { listener, find_file: None })
+    }
+
+    /// What is written and what `find_file` knows as part of a file is sent from the file itself.
+    /// Pays where bytes leave as they are: not below TLS.
+    #[must_use]
+    pub fn sending_files(self, find_file: FindFile) -> Self {
+        Self { find_file: Some(find_file), ..self }
     }
 }
 
@@ -69,7 +78,11 @@ impl Listen for TcpListen {
     async fn accept(&self) -> io::Result<(BoxStream, SocketAddr)> {
         let (stream, from) = self.listener.accept().await?;
         keep_alive::set_up(&stream)?;
-        Ok((Box::new(stream), from))
+        let stream: BoxStream = match self.find_file {
+            Some(find_file) => Box::new(FileSender::new(stream, find_file)),
+            None => Box::new(stream),
+        };
+        Ok((stream, from))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use api::surfaces::Surfaces;
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +26,6 @@ use oci::digest::{Algorithm, Digest};
 use oci::verifier::digest_of;
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt;
 use transfer::client::Client;
 use transfer::peer_dial::PeerDial;
 use wire::clock::{Clock, SystemClock};
@@ -50,7 +49,7 @@ impl PeerDial for NoPeers {
 
 /// A registry of one replica.
 pub(crate) struct Registry {
-    pub(crate) router: Router,
+    pub(crate) surfaces: Arc<Surfaces>,
     pub(crate) context: Arc<Context>,
     pub(crate) cluster: Cluster,
     pub(crate) health: Arc<Health>,
@@ -145,7 +144,7 @@ impl Ask<'_> {
                 self.request.header("content-length", length)
             };
         let request = request.body(Body::from(self.body)).unwrap();
-        let response = self.registry.router.clone().oneshot(request).await.unwrap();
+        let response = self.registry.surfaces.answer(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
@@ -186,8 +185,8 @@ impl Registry {
         let names = HostNames { external_url: None, names: vec!["reg.example".to_owned()] };
         let context = Context::new(cluster.clone(), content, names, Limits::default());
         let health = Health::new(Arc::clone(&context), facts());
-        let router = api::router::router(&context, Arc::clone(&health));
-        let registry = Self { router, context, cluster, health, folder };
+        let surfaces = Surfaces::new(&context, Arc::clone(&health));
+        let registry = Self { surfaces, context, cluster, health, folder };
         registry.until_ready().await;
         registry
     }

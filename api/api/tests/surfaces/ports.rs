@@ -38,7 +38,7 @@ async fn open(registry: &Registry, redirects: bool) -> Ports {
     let public = Public::start(PublicOptions {
         runtime: tokio::runtime::Handle::current(),
         context: Arc::clone(&registry.context),
-        router: registry.router.clone(),
+        surfaces: Arc::clone(&registry.surfaces),
         listen,
         tls,
         plain: Some((plain_listen, plain)),

@@ -1,5 +1,6 @@
 //! Reads: whole and by range, mapped and copied, of files that are right and that are not.
 
+use super::pieces::{copied, mapped, part_of, resident};
 use super::*;
 use crate::files::{DiskFiles, Files};
 use crate::store::Options;
@@ -182,7 +183,63 @@ fn a_piece_is_the_same_mapped_and_copied() {
         let mapped = mapped(os_file, offset, length).unwrap();
         assert_eq!(mapped, copied(&*file, offset, length).unwrap());
         assert_eq!(mapped, content()[usize::try_from(offset).unwrap()..][..length]);
+        if length >= 64 * 1024 {
+            assert_eq!(resident(os_file, offset, length).unwrap(), mapped, "just written");
+        }
     }
     assert!(mapped(os_file, 900_000, 100_004).is_none());
     assert!(mapped(os_file, u64::MAX, 1).is_none());
+    assert!(resident(os_file, 900_000, 100_004).is_none());
+    assert!(resident(os_file, 0, 1_000).is_none(), "a copy costs less");
+}
+
+#[test]
+fn a_mapped_piece_names_its_file_for_as_long_as_it_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = DiskFiles.create(&folder.path().join("f")).unwrap();
+    file.write_at(0, &[content()]).unwrap();
+    let os_file = file.as_os_file().unwrap();
+    for (offset, length) in [(0, LENGTH), (1, 70_000), (900_000, 100_003)] {
+        let bytes = mapped(os_file, offset, length).unwrap();
+        for (from, to) in [(0, length), (0, 1), (5, 60_000), (length - 1, length)] {
+            let (found, at) = part_of(&bytes[from..to]).unwrap();
+            assert!(Arc::ptr_eq(&found, os_file));
+            assert_eq!(at, offset + from as u64, "{from}..{to} of {offset}, {length}");
+        }
+        let part = bytes.slice(10..20);
+        drop(bytes);
+        assert_eq!(part_of(&part).unwrap().1, offset + 10, "a part keeps the piece alive");
+    }
+    assert!(part_of(&content()).is_none());
+    assert!(part_of(&copied(&*file, 0, LENGTH).unwrap()).is_none());
+    assert_eq!(Arc::strong_count(os_file), 1, "no piece is left listed");
+}
+
+#[tokio::test]
+async fn a_small_blob_that_is_damaged_is_refused_before_it_is_read() {
+    let stage = stage(1 << 20).await;
+    let mut bytes = content().to_vec();
+    bytes[LENGTH / 2] ^= 1;
+    std::fs::write(stage.store.layout.blob(&stage.digest), &bytes).unwrap();
+    let refused = stage.store.read_whole(&stage.digest).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidData);
+    assert_eq!(stage.store.damaged(), std::slice::from_ref(&stage.digest));
+}
+
+#[test]
+fn what_the_page_cache_lacks_is_not_taken_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = DiskFiles.create(&folder.path().join("f")).unwrap();
+    file.write_at(0, &[content()]).unwrap();
+    file.sync().unwrap();
+    let os_file = file.as_os_file().unwrap();
+    let drop_all = rustix::fs::Advice::DontNeed;
+    rustix::fs::fadvise(&**os_file, 0, None, drop_all).unwrap();
+    // A file system that lives in memory, and one that is asked nicely, may keep it.
+    match resident(os_file, 0, LENGTH) {
+        None => println!("the page cache let go"),
+        Some(kept) => assert_eq!(kept, content()),
+    }
+    assert_eq!(mapped(os_file, 0, LENGTH).unwrap(), content());
+    assert_eq!(resident(os_file, 0, LENGTH).unwrap(), content());
 }
