@@ -43,7 +43,7 @@ struct State {
 #[derive(Debug)]
 struct Answer {
     id: u64,
-    /// When a piece of it was taken last.
+    /// When some of it was taken last.
     moved_at: Instant,
     /// Waits for bytes of ours, not for the client.
     is_fetching: bool,
@@ -77,6 +77,12 @@ impl Activity {
         let mut state = self.lock();
         if state.in_flight == 0 && bytes >= WRITE_BYTES_MIN {
             state.idle_since = Instant::now();
+        }
+        if !self.has_frames && bytes > 0 {
+            // Of a large piece the client may take a little at a time.
+            for answer in &mut state.answers {
+                answer.moved_at = Instant::now();
+            }
         }
     }
 
@@ -116,6 +122,11 @@ impl Activity {
             answer.moved_at = Instant::now();
             answer.is_fetching = is_fetching;
         }
+    }
+
+    /// Whether answers go out in frames, those of several requests in turn.
+    pub fn has_frames(&self) -> bool {
+        self.has_frames
     }
 
     /// An answer is sent, or nobody wants it.
@@ -222,6 +233,22 @@ mod tests {
         assert!(activity.deadline().is_some());
         seconds(21).await;
         assert_eq!(activity.deadline(), None, "signs of life keep nothing open");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_of_an_answer_may_be_taken_a_little_at_a_time() {
+        let stall_max = Bounds::default().stall_max.as_secs();
+        let activity = activity(false);
+        activity.begin();
+        let id = activity.answer();
+        activity.answer_wanted(id, false);
+        for _ in 0..10 {
+            seconds(stall_max - 1).await;
+            activity.wrote(1);
+            assert!(activity.deadline().is_some());
+        }
+        seconds(stall_max + 1).await;
+        assert_eq!(activity.deadline(), None, "nothing was taken");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,15 +11,15 @@ use axum::response::Response;
 use edge::answer;
 use edge::origin::Connected;
 use futures::FutureExt;
-use http::StatusCode;
 use http::header::EXPECT;
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 
 use crate::activity::Activity;
 use crate::guarded::{AnswerBody, RequestBytes, UnderWay};
 use crate::inflow::Inflow;
 use crate::plain::Plain;
-use crate::surfaces::Surfaces;
+use crate::surfaces::{Surfaces, head_only};
 
 /// What answers on a port.
 #[derive(Clone)]
@@ -31,11 +31,14 @@ pub struct Door {
 }
 
 impl Door {
-    async fn answer(&self, request: Request) -> Response {
-        match self.plain.as_ref().and_then(|plain| plain.instead(&request)) {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
+        let is_head = request.method() == Method::HEAD;
+        let response = match self.plain.as_ref().and_then(|plain| plain.instead(&request)) {
             Some(instead) => instead,
             None => self.surfaces.answer(request).await,
-        }
+        };
+        if is_head { head_only(response) } else { response }
     }
 }
 

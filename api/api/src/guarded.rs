@@ -24,6 +24,10 @@ const DRAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// For how long it is read.
 const DRAINED_FOR: Duration = Duration::from_secs(2);
 
+/// What HTTP/2 is given of an answer at once: by what it takes is judged whether the client takes
+/// anything, and it may hold several of them ready.
+const FRAMED_BYTES_MAX: usize = 128 * 1024;
+
 /// One request under way on a connection.
 pub struct UnderWay(Arc<Activity>);
 
@@ -44,6 +48,8 @@ impl Drop for UnderWay {
 /// The body of an answer.
 pub struct AnswerBody {
     body: Body,
+    /// Of the piece that is given out in parts; never empty.
+    rest: Option<Bytes>,
     id: u64,
     under_way: UnderWay,
 }
@@ -52,7 +58,16 @@ impl AnswerBody {
     /// The request ends when the body is dropped.
     pub fn new(body: Body, under_way: UnderWay) -> Self {
         let id = under_way.0.answer();
-        Self { body, id, under_way }
+        Self { body, rest: None, id, under_way }
+    }
+}
+
+impl AnswerBody {
+    /// What of a piece is given out now; the rest is kept.
+    fn part_of(&mut self, mut piece: Bytes) -> Bytes {
+        let part = piece.split_to(piece.len().min(FRAMED_BYTES_MAX));
+        self.rest = Some(piece).filter(|rest| !rest.is_empty());
+        part
     }
 }
 
@@ -64,17 +79,31 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(rest) = self.rest.take() {
+            self.under_way.0.answer_wanted(self.id, false);
+            return Poll::Ready(Some(Ok(Frame::data(self.part_of(rest)))));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(task);
         self.under_way.0.answer_wanted(self.id, polled.is_pending());
-        polled
+        polled.map_ok(|frame| match frame.into_data() {
+            Ok(piece) if self.under_way.0.has_frames() => Frame::data(self.part_of(piece)),
+            Ok(piece) => Frame::data(piece),
+            Err(other) => other,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.as_ref().map_or(0, Bytes::len) as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 

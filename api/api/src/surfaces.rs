@@ -13,7 +13,7 @@ use edge::origin::Connected;
 use edge::request_log;
 use health::facts::Health;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body::Body as _;
 use tower::Service;
 
@@ -54,10 +54,7 @@ impl Surfaces {
             return refused;
         }
         if distribution::surface::serves(request.uri().path()) {
-            let is_head = request.method() == Method::HEAD;
-            let context = Arc::clone(&self.context);
-            let response = distribution::surface::serve(context, request).await;
-            return if is_head { head_only(response) } else { response };
+            return distribution::surface::serve(Arc::clone(&self.context), request).await;
         }
         let answered: Result<Response, Infallible> = self.patterns.clone().call(request).await;
         match answered {
@@ -67,8 +64,8 @@ impl Surfaces {
     }
 }
 
-/// The answer to `HEAD`: says how long the body would be and has none.
-fn head_only(mut response: Response) -> Response {
+/// The answer to `HEAD`: says how long the body would be and has none, which HTTP/2 would send.
+pub(crate) fn head_only(mut response: Response) -> Response {
     let length = response.body().size_hint().exact();
     let headers = response.headers_mut();
     if let Some(length) = length.filter(|length| *length > 0) {

@@ -32,17 +32,27 @@ impl Content {
         size: u64,
         range: Range<u64>,
     ) -> Result<ByteStream, ContentFailure> {
-        if self.has(digest, size)? {
-            match self.shared.store.read(digest, range.clone()).await {
-                Ok(read) => return Ok(Box::pin(read)),
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    return Err(ContentFailure::disk("reading a blob", &error));
-                }
-                // Damaged, just gone, or the disk fails: a holder has it.
-                Err(error) => tracing::warn!(%digest, %error, "not read from this disk"),
-            }
+        let here = match self.has(digest, size) {
+            Ok(true) => self.shared.store.read(digest, range.clone()).await.map_err(Some),
+            Ok(false) => Err(None),
+            Err(failure) => Err(Some(io::Error::other(failure.to_string()))),
+        };
+        let error = match here {
+            Ok(read) => return Ok(Box::pin(read)),
+            Err(None) => return self.relay(digest, size, range).await,
+            Err(Some(error)) => error,
+        };
+        if is_own_trouble(&error) {
+            return Err(ContentFailure::disk("reading a blob", &error));
         }
-        self.relay(digest, size, range).await
+        // Damaged, just gone, or the disk fails: a holder has it.
+        tracing::warn!(%digest, %error, "a blob is not read from this disk");
+        match self.relay(digest, size, range).await {
+            Err(ContentFailure::BlobUnreachable { .. }) if !is_gone(&error) => {
+                Err(ContentFailure::disk("reading a blob", &error))
+            }
+            relayed => relayed,
+        }
     }
 
     /// Reads a blob of `size` bytes, a manifest's, into memory.
@@ -146,6 +156,21 @@ impl Content {
             }
         }
     }
+}
+
+/// Whether this process lacks something (descriptors, memory), or asked wrongly: peers, who would
+/// be asked as well, need not bear it.
+fn is_own_trouble(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
+        || error.kind() == io::ErrorKind::InvalidInput
+}
+
+/// Whether the copy is gone, and the disk is not to blame now.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData)
 }
 
 /// A blob on its way from a holder through this replica.

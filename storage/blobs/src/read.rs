@@ -22,6 +22,9 @@ use crate::files::{File, Metadata};
 use crate::read::pieces::{piece, resident};
 use crate::store::{BlobStore, blocking};
 
+/// The first piece, where it has to be waited for: an answer begins with it.
+const FIRST_BYTES_MAX: usize = 256 * 1024;
+
 /// The bytes of a blob, or of a range of it, in pieces.
 ///
 /// At most two pieces are held: the one that is being sent and the one that is being read. An error
@@ -35,7 +38,7 @@ pub struct BlobRead {
     verifier: Option<Verifier>,
     verified: bool,
     /// Read before it was asked for.
-    first: Option<Bytes>,
+    ready: Option<Bytes>,
     pending: Option<JoinHandle<io::Result<Fetched>>>,
 }
 
@@ -111,7 +114,8 @@ impl BlobStore {
         }
         let (store, digest) = (self.clone(), digest.clone());
         let (read, starts_check) = blocking(move || {
-            let file = store.files.open(&store.layout.blob(&digest))?;
+            let file = store.files.open(&store.layout.blob(&digest));
+            let file = file.inspect_err(|error| store.note_unreadable(&digest, error))?;
             let seen = file.metadata()?;
             let range = range.unwrap_or(0..seen.length);
             BlobRead::begin(Source { store, digest, file, seen }, range)
@@ -125,27 +129,34 @@ impl BlobStore {
 }
 
 impl BlobStore {
-    /// How many bytes are read at once from `next` on, and whether they reach `end`.
-    fn next_piece(&self, next: u64, end: u64) -> (usize, bool) {
-        let rest = usize::try_from(end - next).unwrap_or(usize::MAX);
-        let length = rest.min(self.options.piece_bytes);
-        (length, length == rest)
+    /// A copy that the disk cannot give is none: it is set aside and fetched anew.
+    fn note_unreadable(&self, digest: &Digest, error: &io::Error) {
+        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+            self.damage.note(digest);
+        }
+    }
+
+    /// How many bytes are read at once of `rest`.
+    fn piece_length(&self, rest: &Range<u64>) -> usize {
+        let rest = usize::try_from(rest.end - rest.start).unwrap_or(usize::MAX);
+        rest.min(self.options.piece_bytes)
     }
 }
 
 impl Source {
-    /// Reads `length` bytes from `offset`; those of the last piece are judged. Blocks.
+    /// Reads the first bytes of `rest`, at most `bytes_max`; those of the last piece are judged.
+    /// Blocks.
     fn fetch(
         &self,
-        offset: u64,
-        length: usize,
+        rest: &Range<u64>,
+        bytes_max: usize,
         verifier: Option<Verifier>,
-        is_last: bool,
     ) -> io::Result<Fetched> {
-        let bytes = piece(&*self.file, offset, length)?;
+        let length = self.store.piece_length(rest).min(bytes_max);
+        let bytes = piece(&*self.file, rest.start, length)?;
         let Some(mut verifier) = verifier else { return Ok(Fetched { bytes, verifier: None }) };
         verifier.update(&bytes);
-        if !is_last {
+        if rest.start + (bytes.len() as u64) < rest.end {
             return Ok(Fetched { bytes, verifier: Some(verifier) });
         }
         match self.store.judge(&self.digest, verifier, self.seen) {
@@ -154,9 +165,15 @@ impl Source {
         }
     }
 
+    /// The first bytes of `rest` where no disk has to be waited for.
+    fn at_once(&self, rest: &Range<u64>) -> Option<Bytes> {
+        resident(self.file.as_os_file()?, rest.start, self.store.piece_length(rest))
+    }
+
     /// Nobody vouches for a file that does not read: a push writes it anew.
     fn failed(&self, error: io::Error) -> io::Error {
         self.store.checks.forget(&self.digest);
+        self.store.note_unreadable(&self.digest, &error);
         error
     }
 }
@@ -178,17 +195,19 @@ impl BlobRead {
         let stale = store.is_stale(digest, *seen);
         let mut verifier = (stale && whole).then(|| Verifier::new(&[digest.algorithm()]));
         let verified = verifier.is_some();
-        let (length, is_last) = store.next_piece(range.start, range.end);
-        let first = if length == 0 {
-            None
-        } else {
-            let fetched = source.fetch(range.start, length, verifier, is_last);
-            let fetched = fetched.map_err(|error| source.failed(error))?;
-            verifier = fetched.verifier;
-            Some(fetched.bytes)
-        };
+        let mut ready = None;
+        if !range.is_empty() {
+            if !verified {
+                ready = source.at_once(&range);
+            }
+            if ready.is_none() {
+                let fetched = source.fetch(&range, FIRST_BYTES_MAX, verifier);
+                let fetched = fetched.map_err(|error| source.failed(error))?;
+                (ready, verifier) = (Some(fetched.bytes), fetched.verifier);
+            }
+        }
         let next = range.start;
-        let read = Self { source, range, next, verifier, verified, first, pending: None };
+        let read = Self { source, range, next, verifier, verified, ready, pending: None };
         Ok((read, stale && !whole))
     }
 
@@ -207,23 +226,34 @@ impl BlobRead {
         self.verified
     }
 
+    fn rest(&self) -> Range<u64> {
+        self.next..self.range.end
+    }
+
     /// Fetches the next piece on the blocking pool.
     fn fetch(&mut self) -> JoinHandle<io::Result<Fetched>> {
-        let (length, is_last) = self.source.store.next_piece(self.next, self.range.end);
-        let (source, offset, verifier) = (self.source.clone(), self.next, self.verifier.take());
-        tokio::task::spawn_blocking(move || source.fetch(offset, length, verifier, is_last))
+        let (source, rest, verifier) = (self.source.clone(), self.rest(), self.verifier.take());
+        tokio::task::spawn_blocking(move || source.fetch(&rest, usize::MAX, verifier))
     }
 
     /// The next piece where no disk has to be waited for and nothing is hashed.
     fn at_once(&self) -> Option<Bytes> {
-        let (length, _) = self.source.store.next_piece(self.next, self.range.end);
-        let file = self.source.file.as_os_file().filter(|_| self.verifier.is_none())?;
-        resident(file, self.next, length)
+        if self.verifier.is_some() { None } else { self.source.at_once(&self.rest()) }
     }
 
     fn give(&mut self, bytes: Bytes) -> Poll<Option<io::Result<Bytes>>> {
         self.next += bytes.len() as u64;
         Poll::Ready(Some(Ok(bytes)))
+    }
+
+    /// Has the next piece read while this one is sent.
+    fn read_ahead(&mut self) {
+        if !self.rest().is_empty() {
+            self.ready = self.at_once();
+            if self.ready.is_none() {
+                self.pending = Some(self.fetch());
+            }
+        }
     }
 }
 
@@ -235,8 +265,8 @@ impl Stream for BlobRead {
         if this.next >= this.range.end {
             return Poll::Ready(None);
         }
-        if let Some(first) = this.first.take() {
-            return this.give(first);
+        if let Some(ready) = this.ready.take() {
+            return this.give(ready);
         }
         let mut pending = match this.pending.take() {
             Some(pending) => pending,
@@ -253,10 +283,7 @@ impl Stream for BlobRead {
             Ok(Fetched { bytes, verifier }) => {
                 this.verifier = verifier;
                 let given = this.give(bytes);
-                if this.next < this.range.end {
-                    // The disk was waited for: the next piece is read while this one is sent.
-                    this.pending = Some(this.fetch());
-                }
+                this.read_ahead();
                 given
             }
             Err(error) => {

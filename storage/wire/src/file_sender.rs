@@ -20,6 +20,10 @@ pub type FindFile = fn(&[u8]) -> Option<(Arc<fs::File>, u64)>;
 /// Below so many bytes copying costs less than looking for a file.
 const FILE_BYTES_MIN: usize = 32 * 1024;
 
+/// After so many bytes of files other connections have their turn, even where the client takes more
+/// at once.
+const TURN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// A TCP connection whose writes may come from files.
 #[derive(Debug)]
 pub(crate) struct FileSender {
@@ -27,6 +31,8 @@ pub(crate) struct FileSender {
     find_file: FindFile,
     /// The file system cannot do it.
     is_refused: bool,
+    /// Bytes of files that were sent in this turn.
+    turn_bytes: usize,
 }
 
 /// A part of a file that is sent.
@@ -38,7 +44,7 @@ struct Part {
 
 impl FileSender {
     pub(crate) fn new(stream: TcpStream, find_file: FindFile) -> Self {
-        Self { stream, find_file, is_refused: false }
+        Self { stream, find_file, is_refused: false, turn_bytes: 0 }
     }
 
     fn part(&self, bytes: &[u8]) -> Option<Part> {
@@ -55,8 +61,16 @@ impl FileSender {
         part: &Part,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.turn_bytes >= TURN_BYTES_MAX {
+            self.turn_bytes = 0;
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
-            ready!(self.stream.poll_write_ready(task))?;
+            if self.stream.poll_write_ready(task)?.is_pending() {
+                self.turn_bytes = 0;
+                return Poll::Pending;
+            }
             let sent = self.stream.try_io(Interest::WRITABLE, || {
                 let mut offset = part.offset;
                 Ok(rustix::fs::sendfile(&self.stream, &*part.file, Some(&mut offset), part.length)?)
@@ -71,7 +85,10 @@ impl FileSender {
                     self.is_refused = true;
                     return Pin::new(&mut self.stream).poll_write(task, bytes);
                 }
-                sent => return Poll::Ready(sent),
+                sent => {
+                    self.turn_bytes += *sent.as_ref().unwrap_or(&0);
+                    return Poll::Ready(sent);
+                }
             }
         }
     }

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::{Bytes, BytesMut};
 
 use crate::files::File;
 
+/// What is copied at once: it is memory of ours, unlike a map.
+const COPIED_BYTES_MAX: usize = 512 * 1024;
 /// Below so many bytes a copy costs less than a map.
 const MAP_BYTES_MIN: usize = 64 * 1024;
 
@@ -64,7 +67,8 @@ impl Drop for Mapped {
     }
 }
 
-/// Reads exactly `length` bytes of a sealed file from `offset`: a map where that pays, else a copy.
+/// Reads up to `length` bytes of a sealed file from `offset`: a map of them all where that pays,
+/// else a copy of the first of them; never none.
 ///
 /// # Errors
 ///
@@ -76,7 +80,7 @@ pub(crate) fn piece(file: &dyn File, offset: u64, length: usize) -> io::Result<B
     {
         return Ok(bytes);
     }
-    copied(file, offset, length)
+    copied(file, offset, length.min(COPIED_BYTES_MAX))
 }
 
 /// Reads exactly `length` bytes from `offset` into memory of our own.
@@ -109,7 +113,7 @@ pub(super) fn mapped(file: &Arc<fs::File>, offset: u64, length: usize) -> Option
 /// Maps a part of a file that lies in memory as a whole: the page cache has it. `None` where it
 /// does not, or a copy costs less. Does not wait for the disk.
 pub(super) fn resident(file: &Arc<fs::File>, offset: u64, length: usize) -> Option<Bytes> {
-    if length < MAP_BYTES_MIN {
+    if length < MAP_BYTES_MIN || !is_told_the_truth(file) {
         return None;
     }
     let map = map(file, offset, length)?;
@@ -129,6 +133,12 @@ fn map(file: &Arc<fs::File>, offset: u64, length: usize) -> Option<memmap2::Mmap
     // the client's own check of the digest finds; who cuts it short risks this process, for as long
     // as a piece is on its way.
     unsafe { memmap2::MmapOptions::new().offset(offset).len(length).map(&**file) }.ok()
+}
+
+/// Of files that are neither its own nor writable for it, a process is told that all is there.
+fn is_told_the_truth(file: &fs::File) -> bool {
+    let user = rustix::process::geteuid();
+    user.is_root() || file.metadata().is_ok_and(|metadata| metadata.uid() == user.as_raw())
 }
 
 /// Whether the page cache has all pages of a map.

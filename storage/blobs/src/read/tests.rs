@@ -105,7 +105,7 @@ async fn the_last_piece_of_a_damaged_blob_is_never_sent() {
         assert!(read.is_verified());
         let (sent, error) = collect(read).await;
         assert_eq!(error.unwrap().kind(), ErrorKind::InvalidData);
-        assert_eq!(sent.len(), LENGTH / 100_000 * 100_000);
+        assert_eq!(sent.len(), LENGTH / 100_000 * 100_000, "all pieces but the last");
         assert_eq!(stage.store.damaged(), std::slice::from_ref(&stage.digest));
     }
 }
@@ -242,4 +242,18 @@ fn what_the_page_cache_lacks_is_not_taken_at_once() {
     }
     assert_eq!(mapped(os_file, 0, LENGTH).unwrap(), content());
     assert_eq!(resident(os_file, 0, LENGTH).unwrap(), content());
+}
+
+#[tokio::test]
+async fn a_copy_that_the_disk_cannot_give_is_none() {
+    let stage = stage(100_000).await;
+    let read = stage.store.read_whole(&stage.digest).await.unwrap();
+    assert!(stage.store.size_of(&stage.digest).unwrap().is_some());
+    let cut = read.source.failed(ErrorKind::UnexpectedEof.into());
+    assert_eq!(cut.kind(), ErrorKind::UnexpectedEof);
+    assert!(stage.store.damaged().is_empty());
+    let bad_sector = io::Error::from(rustix::io::Errno::IO);
+    read.source.failed(bad_sector);
+    assert_eq!(stage.store.damaged(), std::slice::from_ref(&stage.digest));
+    assert_eq!(stage.store.size_of(&stage.digest).unwrap(), None);
 }

@@ -90,7 +90,7 @@ async fn read(
         return Err(TransferFailure::RangeInvalid { size_bytes });
     }
     let read = shared.store.read(digest, from..to).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => TransferFailure::BlobUnknown,
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => TransferFailure::BlobUnknown,
         _ => TransferFailure::disk("reading a blob", &error),
     })?;
     let range = match to.checked_sub(1).filter(|last| *last >= from) {
