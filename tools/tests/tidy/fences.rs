@@ -33,7 +33,6 @@ const FENCES: &[Fence] = &[
     Fence { krate: "sha2", homes: &["storage/oci/src/verifier"] },
     Fence { krate: "memmap2", homes: &["storage/blobs/src/read"] },
     Fence { krate: "libc", homes: &["storage/blobs/src/read", "chaos-tests/"] },
-    Fence { krate: "mimalloc", homes: &["node/"] },
     Fence { krate: "crossbeam", homes: &["storage/blobs/"] },
     Fence { krate: "clap", homes: &["tools/", "node/", "chaos-tests/"] },
     Fence { krate: "anyhow", homes: &["tools/", "node/", "chaos-tests/"] },
