@@ -259,7 +259,8 @@ fn content_limits(config: &Config) -> ContentLimits {
 
 fn store_options(config: &Config) -> Options {
     let content = config.content_folder();
-    let at = if content.is_dir() { &content } else { &config.data };
+    // A first start makes the folder later: its disk is that of the nearest folder above.
+    let at = content.ancestors().find(|folder| folder.is_dir()).unwrap_or(&config.data);
     let free_min_bytes = disk::watermark(at, config.storage.free_min_bytes);
     Options { free_min_bytes, ..Options::default() }
 }
