@@ -13,6 +13,7 @@ use metadata::replica::ReplicaId;
 use oci::digest::Digest;
 use std::sync::PoisonError;
 use tokio::time::timeout;
+use transfer::PARCEL_BYTES_MAX;
 use transfer::body::whole;
 
 use crate::commit::Coming;
@@ -74,8 +75,11 @@ impl Content {
             let (client, digest, held) = (self.shared.client.clone(), digest.clone(), held.clone());
             let (to, id) = (replica.to_string(), instead_of.map(UploadId::to_string));
             coming.ask(*replica, async move {
-                let (size, bytes) = (held.bytes.len() as u64, held.bytes.clone());
-                client.blob_put(&to, &digest, size, id.as_deref(), whole(bytes)).await
+                let (bytes, id) = (held.bytes.clone(), id.as_deref());
+                if bytes.len() <= PARCEL_BYTES_MAX {
+                    return client.blob_put_small(&to, &digest, bytes, id).await;
+                }
+                client.blob_put(&to, &digest, bytes.len() as u64, id, whole(bytes)).await
             });
         }
         coming

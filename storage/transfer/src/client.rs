@@ -5,6 +5,7 @@ mod connections;
 mod owned;
 mod sending;
 mod staging;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::peer_dial::PeerDial;
 
 use connections::Connections;
+use together::Together;
 
 /// Bounds of what is asked of one peer at a time.
 #[derive(Clone, Debug)]
@@ -41,11 +43,12 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Client {
     connections: Arc<Connections>,
+    together: Arc<Together>,
 }
 
 impl Client {
     /// A client that reaches its peers by `dial`.
     pub fn new(dial: Arc<dyn PeerDial>, limits: Limits) -> Self {
-        Self { connections: Arc::new(Connections::new(dial, limits)) }
+        Self { connections: Arc::new(Connections::new(dial, limits)), together: Arc::default() }
     }
 }

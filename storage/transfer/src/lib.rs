@@ -9,6 +9,8 @@ pub mod body;
 pub mod client;
 pub mod failure;
 pub mod owner;
+mod parcels;
+pub use parcels::PARCEL_BYTES_MAX;
 pub mod peer_dial;
 mod protocol;
 pub use protocol::WHOLE_BYTES_MAX;

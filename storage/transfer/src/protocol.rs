@@ -24,6 +24,9 @@ pub(crate) const BLOBS: &str = "/transfer/v1/blobs/";
 /// Uploads that the asked replica owns: `<OWNED>/<id>`.
 pub(crate) const OWNED: &str = "/transfer/v1/owned/";
 
+/// Small things that go in one request: see [`crate::parcels`].
+pub(crate) const TOGETHER: &str = "/transfer/v1/together";
+
 /// An answer that takes long shows a sign of life this often.
 pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// An answer that is not a blob is never longer.
@@ -48,6 +51,15 @@ impl<T, F> From<Result<T, F>> for Outcome<T, F> {
         match result {
             Ok(done) => Self::Done(done),
             Err(failed) => Self::Failed(failed),
+        }
+    }
+}
+
+impl<T, F> From<Outcome<T, F>> for Result<T, F> {
+    fn from(outcome: Outcome<T, F>) -> Self {
+        match outcome {
+            Outcome::Done(done) => Ok(done),
+            Outcome::Failed(failed) => Err(failed),
         }
     }
 }

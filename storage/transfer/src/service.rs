@@ -4,6 +4,7 @@ mod answer;
 mod blobs;
 mod owned;
 mod staging;
+mod together;
 mod turns;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::body::{BoxBody, ByteStream, Ended, lingering};
 use crate::client::Client;
 use crate::failure::TransferFailure;
 use crate::owner::UploadOwner;
-use crate::protocol::{BLOBS, OWNED, STAGED, query_value};
+use crate::protocol::{BLOBS, OWNED, STAGED, TOGETHER, query_value};
 use crate::receipt::{Receipt, ReceiptSource};
 
 use answer::at_once;
@@ -98,6 +99,8 @@ impl Service {
             blobs::answer(shared, asked(rest)).await
         } else if let Some(rest) = path.strip_prefix(OWNED) {
             owned::answer(shared, asked(rest)).await
+        } else if path == TOGETHER {
+            together::answer(shared, asked("")).await
         } else {
             at_once::<(), _>(&Err(not_understood("there is nothing at this path")))
         }

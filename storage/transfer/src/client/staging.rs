@@ -11,18 +11,6 @@ use crate::protocol::{OFFSET, STAGED, algorithm_names};
 use crate::receipt::Receipt;
 
 impl Client {
-    /// Begins a staged upload: the peer takes note of it, and makes its file with its first bytes.
-    pub async fn stage_create(
-        &self,
-        replica_id: &str,
-        id: &str,
-        algorithms: &[Algorithm],
-    ) -> Result<(), TransferFailure> {
-        let query = format!("?algorithms={}", algorithm_names(algorithms));
-        let builder = Request::post(uri(replica_id, &format!("{STAGED}{id}{query}")));
-        self.connections.call(replica_id, Kind::Call, request(builder, empty())?).await
-    }
-
     /// Appends `body` at `offset`; returns the offset after it. With `begin` the first bytes begin
     /// an upload that the peer was not told of, to be hashed by those algorithms.
     ///

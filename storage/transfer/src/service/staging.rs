@@ -19,7 +19,6 @@ use crate::service::{Asked, Shared, algorithms, digest, not_understood};
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, path: id, query, headers, body, body_ended } = asked;
     match method {
-        Method::POST => at_once(&announce(&shared, &id, &query)),
         Method::PATCH => {
             let work = async move {
                 let offset = number_header(&headers, OFFSET)?
@@ -33,10 +32,6 @@ pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBod
         Method::DELETE => when_done(cancel(shared, id), body_ended).await,
         _ => at_once::<(), _>(&Err(not_understood("no such method for a staged upload"))),
     }
-}
-
-fn announce(shared: &Shared, id: &str, query: &str) -> Result<(), TransferFailure> {
-    Ok(shared.store.announce_upload(id, &algorithms(query)?)?)
 }
 
 async fn append(

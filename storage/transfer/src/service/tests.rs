@@ -1,6 +1,7 @@
 //! Two and three stores that talk over real TLS.
 
 mod owner;
+mod together;
 mod world;
 
 use std::io;
