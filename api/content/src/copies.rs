@@ -21,7 +21,6 @@ use crate::content::Content;
 use crate::failure::ContentFailure;
 use crate::placement::Field;
 use crate::receipts::from_peer;
-use crate::small::Held;
 use crate::upload::{Sealed, failure};
 use crate::upload_id::UploadId;
 use crate::uploads::apart;
@@ -47,7 +46,7 @@ impl Content {
             let field = content.field().await?;
             let chosen = Content::chosen(&field, &digest.to_bytes())?;
             let size = bytes.len() as u64;
-            let mut coming = content.put_at(&chosen, &digest, &bytes.clone().into(), None);
+            let mut coming = content.put_at(&chosen, &digest, &bytes, None);
             let own = match content.keep_here(&digest, bytes).await {
                 Ok(own) => Some(own),
                 // The others were chosen so that they are enough.
@@ -67,15 +66,16 @@ impl Content {
         &self,
         replicas: &[ReplicaId],
         digest: &Digest,
-        held: &Held,
+        bytes: &Bytes,
         instead_of: Option<&UploadId>,
     ) -> Coming {
         let mut coming = Coming::default();
         for replica in replicas {
-            let (client, digest, held) = (self.shared.client.clone(), digest.clone(), held.clone());
+            let (client, digest, bytes) =
+                (self.shared.client.clone(), digest.clone(), bytes.clone());
             let (to, id) = (replica.to_string(), instead_of.map(UploadId::to_string));
             coming.ask(*replica, async move {
-                let (bytes, id) = (held.bytes.clone(), id.as_deref());
+                let id = id.as_deref();
                 if bytes.len() <= PARCEL_BYTES_MAX {
                     return client.blob_put_small(&to, &digest, bytes, id).await;
                 }

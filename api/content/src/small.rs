@@ -19,23 +19,20 @@ use crate::upload_id::UploadId;
 /// What came of gathering a body.
 pub(crate) enum Small {
     /// All of it.
-    Whole(Held),
+    Whole(Bytes),
     /// It is larger, broke off, or there is no memory for it now: to be taken in as any other.
     Rest(ByteStream),
 }
 
-/// A whole blob in memory, with its share of the replica's bound, which it keeps as long as anybody
-/// sends it.
-#[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) bytes: Bytes,
-    _share: Option<Arc<OwnedSemaphorePermit>>,
+/// A whole blob in memory with its share of the replica's bound, which goes wherever the bytes go.
+struct Held {
+    bytes: Bytes,
+    _share: OwnedSemaphorePermit,
 }
 
-impl From<Bytes> for Held {
-    /// Bytes that are bounded elsewhere, as a manifest's are.
-    fn from(bytes: Bytes) -> Self {
-        Self { bytes, _share: None }
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -56,8 +53,11 @@ impl Content {
             };
             match next {
                 None => {
-                    let held = Held { bytes: bytes.freeze(), _share: share.map(Arc::new) };
-                    return Ok(Small::Whole(held));
+                    let bytes = bytes.freeze();
+                    return Ok(Small::Whole(match share {
+                        Some(share) => Bytes::from_owner(Held { bytes, _share: share }),
+                        None => bytes,
+                    }));
                 }
                 Some(Ok(piece)) if self.fits(bytes.len() + piece.len(), &mut share) => {
                     bytes.extend_from_slice(&piece);
@@ -101,12 +101,12 @@ impl Content {
         upload: &OpenUpload,
         turn: &mut Turn,
         digest: &Digest,
-        held: Held,
+        bytes: Bytes,
     ) -> Result<(Sealed, Coming), ContentFailure> {
-        let size = held.bytes.len() as u64;
+        let size = bytes.len() as u64;
         let lanes = std::mem::take(&mut turn.work.lanes);
-        let mut coming = self.put_at(&lanes, digest, &held, Some(&upload.id));
-        let own = match self.keep_here(digest, held.bytes.clone()).await {
+        let mut coming = self.put_at(&lanes, digest, &bytes, Some(&upload.id));
+        let own = match self.keep_here(digest, bytes).await {
             Ok(own) => own,
             Err(failure) => {
                 turn.work.lanes = lanes;

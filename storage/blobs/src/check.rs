@@ -19,8 +19,9 @@ use crate::path::Layout;
 use crate::read::pieces;
 use crate::store::{BlobStore, blocking};
 
-/// Notes that are kept at most; beyond that the older half goes. About 64 bytes each.
-const NOTES_MAX: usize = 131_072;
+/// Notes that are kept at most; beyond that the older half goes. What a table of 65,536 places
+/// holds before it doubles: 3 MiB.
+const NOTES_MAX: usize = 57_344;
 /// The notes are saved after so many new ones.
 const SAVE_EVERY: usize = 4_096;
 /// Checks that run at once in the background.

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::store::KvError;
 
-/// Pages kept in memory. A replica idles below 80 MiB as a whole.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Pages kept in memory, as they are written: in memory they take up to three times as much. What
+/// is not here is in the page cache of the system, which gives it back when others need it.
+const CACHE_BYTES: u64 = 2 * 1024 * 1024;
 /// What a killed process may lose of this cache at most; the log has it all.
 const FLUSH_EVERY_MS: u64 = 1000;
 /// A former process, or our own former handle, may hold sled's lock a little longer.

@@ -131,6 +131,7 @@ pub(crate) fn unpacked(mut body: Bytes) -> Result<Vec<Parcel>, TransferFailure> 
             Head::Announce { upload, algorithms } => {
                 let known = |name: &String| Algorithm::from_name(name);
                 let algorithms: Option<Vec<_>> = algorithms.iter().map(known).collect();
+                let algorithms = algorithms.filter(|known| !known.is_empty());
                 let algorithms = algorithms.ok_or_else(|| malformed("an algorithm is unknown"))?;
                 Parcel::Announce { upload, algorithms }
             }
@@ -174,11 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn the_form_of_an_answer_stays_as_it_was() {
+        let receipt = Receipt {
+            replica_id: "r".to_owned(),
+            incarnation: "i".to_owned(),
+            applied_index: 42,
+            generation: 3,
+        };
+        let text = serde_json::to_string(&[Done::Announced, Done::Kept(receipt)]).unwrap();
+        let wanted = r#"["announced",{"kept":{"replica_id":"r","incarnation":"i","applied_index":42,"generation":3}}]"#;
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
     fn what_reads_wrong_is_refused_as_a_whole() {
         let whole = packed([keep(b"hello", None)].iter());
         for cut in 1..whole.len() {
             assert!(unpacked(whole.slice(..cut)).is_err(), "cut at {cut}");
         }
+        let none = Bytes::from_static(b"{\"announce\":{\"upload\":\"u\",\"algorithms\":[]}}\n");
+        assert!(unpacked(none).is_err());
+        let large = vec![b'x'; PARCEL_BYTES_MAX + 1];
+        let digest = digest_of(Algorithm::Sha256, &large);
+        let large = Parcel::Keep { digest, bytes: large.into(), instead_of: None };
+        assert!(unpacked(packed([large].iter())).is_err());
         let endless = Bytes::from(vec![b' '; 2 * HEAD_BYTES_MAX]);
         assert!(unpacked(endless).is_err());
         let many = vec![keep(b"x", None); PARCELS_MAX + 1];

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, IoSlice};
+use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -86,6 +87,14 @@ impl FileSender {
                     return Pin::new(&mut self.stream).poll_write(task, bytes);
                 }
                 sent => {
+                    if let Err(error) = &sent
+                        && error.raw_os_error() == Some(Errno::IO.raw_os_error())
+                    {
+                        // The client sees no more than a connection that breaks.
+                        let Part { file, offset, length } = part;
+                        let inode = file.metadata().map_or(0, |metadata| metadata.ino());
+                        tracing::error!(inode, offset, length, "the disk cannot read what is sent");
+                    }
                     self.turn_bytes += *sent.as_ref().unwrap_or(&0);
                     return Poll::Ready(sent);
                 }

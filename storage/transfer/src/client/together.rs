@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
@@ -19,7 +19,8 @@ use crate::parcels::{Done, PARCELS_MAX, Parcel, TOGETHER_BYTES_MAX, packed};
 use crate::protocol::{Outcome, TOGETHER};
 use crate::receipt::Receipt;
 
-/// Requests with parcels of one kind on their way to one peer: the next goes while one is worked on.
+/// Requests with parcels of one kind on their way to one peer: the next goes while one is worked
+/// on.
 const UNDER_WAY_MAX: usize = 2;
 /// A request counts among them for so long: one that hangs, as after a partition, must not keep the
 /// peer from being reached over another connection.
@@ -47,6 +48,7 @@ struct Queue {
 
 struct Waiting {
     parcel: Parcel,
+    since: Instant,
     tell: oneshot::Sender<Came>,
 }
 
@@ -86,10 +88,10 @@ impl Client {
         let (tell, told) = oneshot::channel();
         let is_for_disk = matches!(parcel, Parcel::Keep { .. });
         let lane = self.together.lane(replica_id, is_for_disk);
-        if lane.add(Waiting { parcel, tell }) {
+        if lane.add(Waiting { parcel, since: Instant::now(), tell }) {
             let (connections, to) = (Arc::clone(&self.connections), replica_id.to_owned());
             tokio::spawn(async move {
-                while let Some(load) = lane.next() {
+                while let Some(load) = lane.next(&to, connections.limits.idle_max) {
                     let (connections, to) = (Arc::clone(&connections), to.clone());
                     let mut on_its_way = tokio::spawn(deliver(connections, to, is_for_disk, load));
                     // One that takes longer goes on without holding up others.
@@ -118,11 +120,20 @@ impl Lane {
         is_free
     }
 
-    /// What the next request carries; `None` ends the turn of whoever asks.
-    fn next(&self) -> Option<Vec<Waiting>> {
+    /// What the next request carries; `None` ends the turn of whoever asks. What waited for
+    /// `wait_max` is not sent any more.
+    fn next(&self, to: &str, wait_max: Duration) -> Option<Vec<Waiting>> {
         let mut queue = self.queue();
         // Whoever gave up waiting has given up the memory as well.
         queue.waiting.retain(|waiting| !waiting.tell.is_closed());
+        let is_late = |waiting: &Waiting| waiting.since.elapsed() > wait_max;
+        while queue.waiting.front().is_some_and(is_late) {
+            let Some(late) = queue.waiting.pop_front() else { break };
+            let cause = "too many requests to it are under way".to_owned();
+            let failure = TransferFailure::Unreachable { replica_id: to.to_owned(), cause };
+            // Nobody may listen any more.
+            let _ = late.tell.send(Err(failure));
+        }
         let (mut load, mut bytes) = (Vec::new(), 0);
         while load.len() < PARCELS_MAX && bytes < TOGETHER_BYTES_MAX {
             let Some(waiting) = queue.waiting.pop_front() else { break };
@@ -141,8 +152,8 @@ impl Lane {
     }
 }
 
-/// Sends one request and tells each parcel's sender what came of it. It ends early where nobody
-/// waits for that any more.
+/// Sends one request and tells each parcel's sender what came of it. It ends early once none of
+/// them waits any more.
 async fn deliver(
     connections: Arc<Connections>,
     to: String,

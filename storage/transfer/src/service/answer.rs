@@ -115,13 +115,18 @@ where
 }
 
 fn text_of<T: Serialize + Clone, F: Failure>(result: &Result<T, F>) -> Bytes {
-    if let Err(failure) = result
-        && let Some(fault) = failure.fault()
-    {
-        tracing::error!(fault, "a peer's request failed here");
+    if let Err(failure) = result {
+        log_fault(failure);
     }
     // Numbers, texts and structs of them: writing those as JSON does not fail.
     serde_json::to_vec(&Outcome::from(result.clone())).unwrap_or_default().into()
+}
+
+/// Logs what is to blame here, if anything is.
+pub(super) fn log_fault(failure: &impl Failure) {
+    if let Some(fault) = failure.fault() {
+        tracing::error!(fault, "a peer's request failed here");
+    }
 }
 
 fn json(status: StatusCode, body: BoxBody) -> Response<BoxBody> {

@@ -1,18 +1,24 @@
 //! Parcels that came in one request: each is answered for itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::StreamExt;
 use futures::future::join_all;
 use http::{Method, Response};
+use tokio::time::timeout;
 
 use crate::body::{BoxBody, ByteStream};
 use crate::failure::TransferFailure;
 use crate::parcels::{Done, Parcel, RECEIVED_BYTES_MAX, unpacked};
 use crate::protocol::Outcome;
-use crate::service::answer::{at_once, when_done};
+use crate::service::answer::{at_once, log_fault, when_done};
 use crate::service::{Asked, Shared, not_understood};
+
+/// A blob that others are busy with, such as a large one being sealed, must not hold up those that
+/// came with it.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(1);
 
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, body, body_ended, .. } = asked;
@@ -36,7 +42,9 @@ async fn taken(
     }
     // Side by side: the disk syncs many files in little more time than one.
     let parcels = unpacked(bytes.freeze())?.into_iter().map(|parcel| one(shared, parcel));
-    Ok(join_all(parcels).await.into_iter().map(Outcome::from).collect())
+    let outcomes = join_all(parcels).await;
+    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(log_fault);
+    Ok(outcomes.into_iter().map(Outcome::from).collect())
 }
 
 async fn one(shared: &Shared, parcel: Parcel) -> Result<Done, TransferFailure> {
@@ -47,7 +55,10 @@ async fn one(shared: &Shared, parcel: Parcel) -> Result<Done, TransferFailure> {
         }
         Parcel::Keep { digest, bytes, instead_of } => {
             let receipt = {
-                let locked = shared.store.lock(&digest).await;
+                let locked = timeout(LOCK_WAIT_MAX, shared.store.lock(&digest)).await;
+                let locked = locked.map_err(|_| TransferFailure::Fault {
+                    text: format!("somebody else holds {digest} for too long"),
+                })?;
                 shared.store.put_locked(&locked, bytes).await?;
                 shared.receipt(&locked)?
             };

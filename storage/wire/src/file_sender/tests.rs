@@ -109,3 +109,17 @@ async fn a_file_that_is_cut_ends_the_connection_with_an_error() {
     let error = ours.write(&MEMORY[..100_000]).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
+
+#[tokio::test]
+async fn what_is_longer_than_a_turn_goes_on_after_it() {
+    let (mut ours, theirs) = pair(find).await;
+    ours.turn_bytes = TURN_BYTES_MAX;
+    let sent = received(ours, theirs, vec![MEMORY.as_slice(); 8]);
+    let bytes = tokio::time::timeout(std::time::Duration::from_secs(20), sent).await.unwrap();
+    assert_eq!(bytes.len(), 8 * LENGTH);
+    let file = from_file();
+    for part in bytes.chunks(LENGTH) {
+        // But for a tail below the bound, which comes from the map.
+        assert!(part[..LENGTH - FILE_BYTES_MIN] == file[..LENGTH - FILE_BYTES_MIN]);
+    }
+}

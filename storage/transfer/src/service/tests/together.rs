@@ -63,6 +63,6 @@ async fn a_peer_that_does_not_answer_fails_all_of_them_after_the_same_time() {
     }));
     let outcomes = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
     assert!(outcomes.iter().all(Result::is_err));
-    // One request after the other would take 2 s for each of at least eight.
-    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    // Were two under way until they fail, the eight requests at least would take 2 s by pairs.
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
