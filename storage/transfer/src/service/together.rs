@@ -18,7 +18,7 @@ use crate::service::{Asked, Shared, not_understood};
 
 /// A blob that others are busy with, such as a large one being sealed, must not hold up those that
 /// came with it.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(1);
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) async fn answer(shared: Arc<Shared>, asked: Asked) -> Response<BoxBody> {
     let Asked { method, body, body_ended, .. } = asked;
