@@ -183,7 +183,8 @@ mod tests {
             generation: 3,
         };
         let text = serde_json::to_string(&[Done::Announced, Done::Kept(receipt)]).unwrap();
-        let wanted = r#"["announced",{"kept":{"replica_id":"r","incarnation":"i","applied_index":42,"generation":3}}]"#;
+        let receipt = r#"{"replica_id":"r","incarnation":"i","applied_index":42,"generation":3}"#;
+        let wanted = format!(r#"["announced",{{"kept":{receipt}}}]"#);
         assert_eq!(text, wanted);
     }
 
