@@ -57,12 +57,12 @@ async fn a_peer_that_does_not_answer_fails_all_of_them_after_the_same_time() {
     let a = world.replica(A).await;
     let _silent = world.idle(B).await;
     let began = Instant::now();
-    let asked = join_all((0..500).map(|n| {
+    let asked = join_all((0..3_000).map(|n| {
         let client = a.client.clone();
         async move { client.stage_create(B, &format!("u{n}"), SHA256).await }
     }));
     let outcomes = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
     assert!(outcomes.iter().all(Result::is_err));
-    // Were two under way until they fail, the eight requests at least would take 2 s by pairs.
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    // There are 47 requests at least: one pair after the other would take 2 s each.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
