@@ -133,10 +133,10 @@ impl Expected {
 
     /// Looks at the tables in `root` after a kill: they are those after some batch, whole, and not
     /// before the last one that was flushed.
-    pub fn check_tables(&self, root: &Path) -> Result<Vec<String>> {
+    pub fn check_tables(&self, root: &Path) -> Result<TablesFound> {
         let (store, damage) = Store::open_or_discard(&root.join("tables"))?;
         if let Some(damage) = damage.filter(|_| self.flushed > 0) {
-            return Ok(vec![damage.to_string()]);
+            return Ok(TablesFound::Unopened(damage.to_string()));
         }
         let last = writer::batches(&store)?;
         let mut wrong = Vec::new();
@@ -151,7 +151,27 @@ impl Expected {
         if found != content::tables(last) {
             wrong.push(format!("the tables are not those after batch {last}"));
         }
-        Ok(wrong)
+        Ok(TablesFound::Opened(wrong))
+    }
+}
+
+/// What became of tables whose writer was killed.
+#[derive(Debug)]
+pub enum TablesFound {
+    /// They say themselves that they can't be used, and why. A replica then makes them anew from
+    /// its snapshot and log.
+    Unopened(String),
+    /// They open; what is missing or wrong in them, in words.
+    Opened(Vec<String>),
+}
+
+impl TablesFound {
+    /// What is wrong where the tables have to open.
+    pub fn wrong(self) -> Vec<String> {
+        match self {
+            Self::Unopened(why) => vec![why],
+            Self::Opened(wrong) => wrong,
+        }
     }
 }
 
