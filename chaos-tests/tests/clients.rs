@@ -11,6 +11,8 @@ mod api_page;
 mod artifacts;
 #[path = "clients/balanced.rs"]
 mod balanced;
+#[path = "clients/command_line.rs"]
+mod command_line;
 #[path = "clients/containerd.rs"]
 mod containerd;
 #[path = "clients/cosign.rs"]

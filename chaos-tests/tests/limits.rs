@@ -31,6 +31,9 @@ use serde_json::{Value, json};
 /// The repository that the tests push to.
 const REPOSITORY: &str = "limits/input";
 
+/// Of the accounts that the tests make.
+const PASSWORD: &str = "correct-horse";
+
 /// Replicas with these lines at the end of their configuration.
 async fn with_limits(replicas: usize, lines: &str) -> Cluster {
     let tuning = Tuning { extra: format!("[limits]\n{lines}\n"), ..Tuning::default() };
@@ -40,10 +43,10 @@ async fn with_limits(replicas: usize, lines: &str) -> Cluster {
 /// A client that is another account, made for the purpose.
 async fn account(cluster: &Cluster, name: &str) -> Registry {
     let made = cluster.registry.basic(0, Method::POST, "/enzi/v0/accounts");
-    let made = made.json(&json!({ "name": name, "password": "pw" })).send().await.unwrap();
+    let made = made.json(&json!({ "name": name, "password": PASSWORD })).send().await.unwrap();
     assert_eq!(made.status(), StatusCode::CREATED);
     let addresses = cluster.replicas.iter().map(|it| it.http.clone()).collect();
-    let who = Credentials { name: name.to_owned(), password: "pw".to_owned() };
+    let who = Credentials { name: name.to_owned(), password: PASSWORD.to_owned() };
     Registry::new(addresses, Some(who), None).unwrap()
 }
 

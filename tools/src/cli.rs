@@ -6,15 +6,17 @@ use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
+use crate::completion::{self, CompletionArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
 use crate::flags::ConfigFlags;
 use crate::install::{self, InstallArgs};
 use crate::join::{self, JoinArgs};
 use crate::join_token::{self, JoinTokenArgs};
+use crate::management::Noun;
 use crate::quickstart::{self, QuickstartArgs};
 use crate::status::{self, StatusArgs};
-use crate::{machine, preflight};
+use crate::{extended_help, machine, preflight};
 
 const ABOUT: &str = "A container registry that keeps every acknowledged push";
 
@@ -31,7 +33,10 @@ Run it on three:
   holdfast serve --config FILE                                on each, from the service manager
   holdfast join-token create --url https://first --username admin --ca ca.pem
   holdfast join --config FILE --peer first:4443 --join-token T   on the others
-  holdfast status --url https://first --username admin --ca ca.pem";
+  holdfast status --url https://first --username admin --ca ca.pem
+
+Then let people in:
+  holdfast user create, holdfast org create, holdfast team create, holdfast repo create";
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused for safety, 4 nobody answers.
@@ -151,6 +156,11 @@ enum Verb {
     /// Measures how fast a registry is
     #[command(long_about = BENCH_HELP)]
     Bench(Box<BenchArgs>),
+    #[command(flatten)]
+    Noun(Noun),
+    /// Prints what completes verbs and flags in a shell
+    #[command(long_about = completion::HELP)]
+    Completion(CompletionArgs),
     /// Prints the version
     #[command(visible_alias = "images")]
     Version,
@@ -194,7 +204,7 @@ fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> 
     let extended =
         std::env::var("DTR_EXTENDED_HELP").is_ok_and(|value| matches!(&*value, "1" | "true"));
     if cli.help_extended || (extended && cli.verb.is_none()) {
-        print_extended_help();
+        extended_help::print(Cli::command());
         return Ok(Exit::Done);
     }
     let Some(verb) = cli.verb else {
@@ -208,6 +218,8 @@ fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> 
         Verb::JoinToken(args) => waiting(join_token::run(&args)).map(|()| Exit::Done),
         Verb::Status(args) => waiting(status::run(&args)),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Noun(noun) => waiting(noun.run()).map(|()| Exit::Done),
+        Verb::Completion(args) => completion::run(Cli::command(), args).map(|()| Exit::Done),
         Verb::Serve(flags) => serve(prepared(*flags, cli.debug)?).map(|()| Exit::Done),
         Verb::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
@@ -235,13 +247,10 @@ fn waiting<T>(verb: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
         .block_on(verb)
 }
 
-fn print_extended_help() {
-    let mut command = Cli::command();
-    println!("{}", command.render_long_help());
-    for verb in command.get_subcommands_mut() {
-        let help = verb.render_long_help();
-        println!("\n== holdfast {} ==\n\n{help}", verb.get_name());
-    }
+/// The whole command line, for tests of what is written about it.
+#[cfg(test)]
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
 }
 
 #[cfg(test)]
@@ -272,6 +281,18 @@ mod tests {
             (&["bench", "--url", "http://127.0.0.1:1", "--workload", "pull-2m"], 2),
             (&["bench", "--url", "127.0.0.1:1", "--workload", "pull-1m"], 2),
             (&["bench", "--url", "http://127.0.0.1:1", "--workload", "pull-1m"], 4),
+            (&["user"], 2),
+            (&["user", "list"], 2),
+            (&["user", "list", "--url", "http://127.0.0.1:1"], 4),
+            (&["user", "list", "--filter", "orgs"], 2),
+            (&["user", "update", "ann", "--url", "http://127.0.0.1:1"], 2),
+            (&["repo", "create", "acme"], 2),
+            (&["repo", "create", "acme/web", "--private", "--public"], 2),
+            (&["repo", "grant", "acme/web", "builders", "write"], 2),
+            (&["token", "create", "--expires-in", "soon"], 2),
+            (&["settings", "set", "readOnlyRegistry"], 2),
+            (&["completion", "tcsh"], 2),
+            (&["completion", "bash"], 0),
             (&["--help"], 0),
             (&["quickstart", "--help"], 0),
             (&["--version"], 0),

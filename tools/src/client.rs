@@ -13,6 +13,9 @@ use crate::exit::{Exit, Stop};
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
+/// Where a list goes on.
+const NEXT: &str = "x-next-page-start";
+
 /// A name and its password.
 pub type Credentials = (String, Zeroizing<String>);
 
@@ -55,6 +58,11 @@ impl Client {
         Self { url: url.trim_end_matches('/').to_owned(), ..self.clone() }
     }
 
+    /// As whom, where it is not nobody.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
     /// Whom it talks to.
     pub fn url(&self) -> &str {
         &self.url
@@ -73,7 +81,10 @@ impl Client {
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
+}
 
+/// Sending, and what comes back.
+impl Client {
     /// Sends a request; an answer of any status is returned.
     ///
     /// # Errors
@@ -85,17 +96,25 @@ impl Client {
 
     /// Sends a request and reads the JSON of a successful answer.
     pub async fn json(&self, request: RequestBuilder) -> Result<Value, Stop> {
+        self.page(request).await.map(|(value, _)| value)
+    }
+
+    /// The same, and where the list goes on that the answer is a part of.
+    pub async fn page(&self, request: RequestBuilder) -> Result<(Value, Option<String>), Stop> {
         let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
+        let next = response.headers().get(NEXT).and_then(|next| next.to_str().ok());
+        let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if body.is_empty() {
-            return Ok(Value::Null);
+            return Ok((Value::Null, next));
         }
-        serde_json::from_slice(&body).map_err(|error| {
+        let value = serde_json::from_slice(&body).map_err(|error| {
             Stop::failed(format!("{} does not answer as a Holdfast replica: {error}", self.url))
-        })
+        })?;
+        Ok((value, next))
     }
 
     /// Turns an answer that is not a success into words.
@@ -138,7 +157,7 @@ impl Client {
     }
 }
 
-/// The messages of an error body, after a colon; empty where there are none.
+/// The codes and messages of an error body, after a colon; empty where there are none.
 fn said(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let messages: Vec<String> = value["errors"]
@@ -146,10 +165,11 @@ fn said(body: &[u8]) -> String {
         .into_iter()
         .flatten()
         .filter_map(|error| {
-            let message = error["message"].as_str().filter(|text| !text.is_empty())?;
-            match error["detail"].as_str() {
-                Some(detail) => Some(format!("{message} ({detail})")),
-                None => Some(message.to_owned()),
+            let part = |key: &str| error[key].as_str().filter(|text| !text.is_empty());
+            let detail = part("detail").map(|detail| format!(" ({detail})")).unwrap_or_default();
+            match (part("code"), part("message")) {
+                (Some(code), Some(message)) => Some(format!("{code}: {message}{detail}")),
+                (said, other) => Some(format!("{}{detail}", said.or(other)?)),
             }
         })
         .collect();
@@ -163,10 +183,10 @@ mod tests {
     #[test]
     fn an_error_body_is_read_out() {
         let cases: [(&[u8], &str); 4] = [
-            (br#"{"errors":[{"code":"DENIED","message":"no"}]}"#, ": no"),
+            (br#"{"errors":[{"code":"DENIED","message":"no"}]}"#, ": DENIED: no"),
             (br#"{"errors":[{"message":"a","detail":"b"},{"message":"c"}]}"#, ": a (b); c"),
             (b"<html>", ""),
-            (br#"{"errors":[{"code":"X"}]}"#, ""),
+            (br#"{"errors":[{"code":"X","message":""}]}"#, ": X"),
         ];
         for (body, expected) in cases {
             assert_eq!(said(body), expected);

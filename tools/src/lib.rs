@@ -1,7 +1,7 @@
 //! What an operator runs: the library behind the subcommands of `holdfast`.
 //!
 //! One file a verb: [`quickstart`], [`install`], [`join_token`], [`join`], [`status`],
-//! [`mod@bench`]. Remote verbs
+//! [`mod@bench`]; a folder for the nouns of [`management`]. Remote verbs
 //! talk HTTP through [`client`]; local ones go through `consensus::bootstrap` after [`preflight`]
 //! has looked at the machine. [`cli`] reads the command line and calls them; the daemon itself is
 //! handed in by the binary, since nothing here may know it. [`config`] is the file that both sides
@@ -12,14 +12,17 @@
 pub mod bench;
 pub mod cli;
 pub mod client;
+pub mod completion;
 pub mod config;
 pub mod connection;
 pub mod exit;
+pub mod extended_help;
 pub mod flags;
 pub mod install;
 pub mod join;
 pub mod join_token;
 pub mod machine;
+pub mod management;
 pub mod password;
 pub mod pem;
 pub mod preflight;

@@ -18,7 +18,7 @@ use metadata::{bootstrap, settings};
 use serde_json::{Map, Value, json};
 
 use crate::call::Call;
-use crate::moment;
+use crate::moment::{self, NEVER};
 
 /// The upper election time-out in seconds, rounded up.
 const HEARTBEAT_TIMEOUT_S: u32 = 2;
@@ -70,16 +70,12 @@ fn render(status: &ClusterStatus, beside: &Beside) -> Value {
         "current_issues": &issues,
         "replica_health": by_replica(&|one| json!(one.ailing.as_deref().unwrap_or("OK"))),
         "replica_timestamp": by_replica(&|one| {
-            json!(one.reported_wall_ms.map_or_else(never, moment::to_second))
+            json!(one.reported_wall_ms.map_or_else(|| NEVER.to_owned(), moment::to_second))
         }),
         "replica_readonly": by_replica(&|one| json!(beside.is_read_only || !one.takes_blobs)),
         "gc_lock_holder": "",
         "raft": raft(status, beside, &by_replica(&|one| replica(one))),
     })
-}
-
-fn never() -> String {
-    "0001-01-01T00:00:00Z".to_owned()
 }
 
 fn server_name(replica_id: impl std::fmt::Display) -> String {

@@ -86,8 +86,9 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
 }
 
 /// Ends a token.
-pub async fn revoke(call: Call, id: String) -> Result<Response, Problem> {
+pub async fn revoke(call: Call) -> Result<Response, Problem> {
     call.administrator(Need::Fresh).await?;
+    let id = call.place("id").to_owned();
     call.context.cluster.propose(JoinTokenRevoke { id }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

@@ -1,36 +1,32 @@
 //! `/api/v0/repositories`: creating, showing, changing and deleting repositories.
 //!
-//! Until accounts have teams, these are the system administrator's.
-//!
 //! Source: dtr-interface 2.2, 3.1, 3.2, 12.4.
 
 use axum::response::Response;
 use consensus::cluster::{Cluster, Freshness};
 use edge::answer;
-use edge::caller::Need;
-use edge::paging::PAGE_MAX;
+use edge::caller::Caller;
+use edge::context::Context;
 use edge::problem::Problem;
-use edge::query::Query;
 use http::StatusCode;
-use http::header::HeaderName;
+use metadata::access::{self, Action, Reason};
+use metadata::accounts::{self, AccountKind};
 use metadata::refusal::Refusal;
 use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
 use metadata::repositories::description::{self, DescriptionRow};
-use metadata::repositories::{self, RepositoryRow, Visibility};
+use metadata::repositories::{self, Named, RepositoryRow, Visibility, visible};
 use metadata::tables::{Damage, Read};
 use oci::name::RepositoryName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::paging::{self, Part};
+use crate::reference::uuid;
 
-/// Repositories on a page where no number is asked for.
-const PAGE_DEFAULT: usize = 10;
 /// Bytes of the two descriptions.
 const SHORT_BYTES_MAX: usize = 1_024;
 const LONG_BYTES_MAX: usize = 32 * 1_024;
-
-const NEXT_PAGE_START: HeaderName = HeaderName::from_static("x-next-page-start");
 
 /// What POST and PATCH take; absent and `null` leave a field, unknown ones are passed over.
 #[derive(Deserialize)]
@@ -77,40 +73,39 @@ impl Asked {
     }
 }
 
-/// A page of the repositories there are, in all namespaces or in one.
-pub async fn list(call: Call, namespace: Option<String>) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
-    let query = Query::parse(call.parts.uri.query());
-    let start = query.first("pageStart").unwrap_or_default().to_owned();
-    let entries_max = query.first("pageSize").map_or(Ok(PAGE_DEFAULT), page_size)?;
-    let within = namespace.map(|namespace| format!("{namespace}/"));
+/// A part of the repositories that the caller may see, in all namespaces or in one.
+pub async fn list(call: Call) -> Result<Response, Problem> {
+    let caller = call.signed_in().await?.as_metadata();
+    let part = Part::of_page(&call.query)?;
+    let namespace = call.place("ns").to_owned();
+    let within = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
     let read = call.context.cluster.read(Freshness::Local, |view| {
-        let within = within.as_deref().unwrap_or_default();
-        let found = repositories::listing(view, within, &start, entries_max)?;
-        let shown = found
-            .items
-            .iter()
-            .map(|(name, row)| Ok(shown(name, &(row.clone(), description::of(view, row)?), false)));
-        Ok((shown.collect::<Result<Vec<Value>, Damage>>()?, found.next))
+        if !namespace.is_empty() && accounts::find(view, &namespace)?.is_none() {
+            return Ok(Err(Refusal::AccountUnknown { name: namespace.clone() }));
+        }
+        let found = visible::listing(view, &caller, (&within, &part.start), part.limit)?;
+        let count = || visible::count(view, &caller, &within);
+        let count = part.count.then(count).transpose()?;
+        let items = found.items.into_iter();
+        let shown = items.map(|named| in_list(view, named));
+        let shown = shown.collect::<Result<Vec<Value>, Damage>>()?;
+        Ok(Ok((shown, found.next.map(|(name, _)| name), count)))
     });
-    let (shown, next) = read.await?;
+    let (shown, next, count) = read.await??;
     let mut response = answer::json(StatusCode::OK, &json!({ "repositories": shown }));
-    if let Some(next) = next {
-        answer::set(response.headers_mut(), NEXT_PAGE_START, next.as_str());
-    }
+    paging::tell(&mut response, next.as_ref().map(RepositoryName::as_str), count);
     Ok(response)
 }
 
-fn page_size(text: &str) -> Result<usize, Problem> {
-    let size = text.parse::<usize>().ok().filter(|size| *size > 0);
-    let size = size.ok_or_else(|| Problem::Parameter("pageSize is a number above 0".to_owned()))?;
-    Ok(size.min(PAGE_MAX))
-}
-
 /// Creates one; 201 with it.
-pub async fn create(call: Call, namespace: String) -> Result<Response, Problem> {
-    let caller = call.administrator(Need::Fresh).await?;
+pub async fn create(call: Call) -> Result<Response, Problem> {
+    let caller = call.signed_in().await?;
     let (actor, cluster) = (caller.account().to_owned(), call.context.cluster.clone());
+    let namespace = call.place("ns").to_owned();
+    let owner = cluster.read(Freshness::Local, |view| accounts::find(view, &namespace)).await?;
+    if owner.is_none() {
+        return Err(Refusal::AccountUnknown { name: namespace }.into());
+    }
     let asked: Asked = call.json().await?;
     asked.check()?;
     let name = asked.name.as_deref().unwrap_or_default();
@@ -125,25 +120,27 @@ pub async fn create(call: Call, namespace: String) -> Result<Response, Problem> 
         long_description: asked.long_description.unwrap_or_default(),
     };
     cluster.propose(create.into()).await?;
-    let row = as_changed(&cluster, &repository).await?;
-    Ok(answer::json(StatusCode::CREATED, &shown(&repository, &row, true)))
+    let changed = as_changed(&cluster, &repository).await?;
+    Ok(answer::json(StatusCode::CREATED, &shown(&changed, true)))
 }
 
 /// Shows one.
-pub async fn get(call: Call, namespace: String, name: String) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
-    let repository = parsed(&namespace, &name)?;
+pub async fn get(call: Call) -> Result<Response, Problem> {
+    let repository = named(&call)?;
+    let caller = call.signed_in().await?;
+    permit(&call.context, &caller, &repository, Action::Pull).await?;
     let cluster = &call.context.cluster;
-    let found = cluster.read(Freshness::Local, |view| described(view, &repository)).await?;
+    let found = cluster.read(Freshness::Local, |view| find_described(view, &repository)).await?;
     let found = found.ok_or_else(|| unknown(&repository))?;
-    Ok(answer::json(StatusCode::OK, &shown(&repository, &found, true)))
+    Ok(answer::json(StatusCode::OK, &shown(&found, true)))
 }
 
 /// Changes what is given; 200 with the repository as it is then.
-pub async fn update(call: Call, namespace: String, name: String) -> Result<Response, Problem> {
-    let caller = call.administrator(Need::Fresh).await?;
+pub async fn update(call: Call) -> Result<Response, Problem> {
+    let repository = named(&call)?;
+    let caller = call.signed_in().await?;
+    permit(&call.context, &caller, &repository, Action::Administer).await?;
     let (actor, cluster) = (caller.account().to_owned(), call.context.cluster.clone());
-    let repository = parsed(&namespace, &name)?;
     let asked: Asked = call.json().await?;
     asked.check()?;
     let update = RepositoryUpdate {
@@ -155,56 +152,107 @@ pub async fn update(call: Call, namespace: String, name: String) -> Result<Respo
         long_description: asked.long_description,
     };
     cluster.propose(update.into()).await?;
-    let row = as_changed(&cluster, &repository).await?;
-    Ok(answer::json(StatusCode::OK, &shown(&repository, &row, true)))
+    let changed = as_changed(&cluster, &repository).await?;
+    Ok(answer::json(StatusCode::OK, &shown(&changed, true)))
 }
 
 /// Deletes one with everything in it.
-pub async fn delete(call: Call, namespace: String, name: String) -> Result<Response, Problem> {
-    let caller = call.administrator(Need::Fresh).await?;
+pub async fn delete(call: Call) -> Result<Response, Problem> {
+    let repository = named(&call)?;
+    let caller = call.signed_in().await?;
+    permit(&call.context, &caller, &repository, Action::Administer).await?;
     let actor = caller.account().to_owned();
-    let repository = parsed(&namespace, &name)?;
     call.context.cluster.propose(RepositoryDelete { repository, actor }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// A repository and what is said of it.
-type Described = (RepositoryRow, DescriptionRow);
+/// Goes on only where the caller may do this; a repository that they may not see is none to them.
+pub(crate) async fn permit(
+    context: &Context,
+    caller: &Caller,
+    repository: &RepositoryName,
+    action: Action,
+) -> Result<(), Problem> {
+    let who = caller.as_metadata();
+    let judged = context
+        .cluster
+        .read(Freshness::Local, |view| access::judge(view, &who, repository, action));
+    let decision = judged.await?;
+    match decision.reason {
+        Reason::Permitted => Ok(()),
+        reason if decision.visible && reason != Reason::RepositoryMissing => {
+            Err(Problem::Denied { repository: repository.clone(), reason })
+        }
+        _ => Err(unknown(repository)),
+    }
+}
 
-fn described(read: &impl Read, repository: &RepositoryName) -> Result<Option<Described>, Damage> {
-    let Some(row) = repositories::find(read, repository)? else { return Ok(None) };
-    let description = description::of(read, &row)?;
-    Ok(Some((row, description)))
+/// A repository, what is said of it, and whether its namespace is an organization's.
+struct Described {
+    name: RepositoryName,
+    row: RepositoryRow,
+    said: DescriptionRow,
+    owner: Option<AccountKind>,
+}
+
+fn described(read: &impl Read, (name, row): Named) -> Result<Described, Damage> {
+    let said = description::of(read, &row)?;
+    let owner = accounts::find(read, name.namespace())?.map(|row| row.kind);
+    Ok(Described { name, row, said, owner })
+}
+
+fn find_described(read: &impl Read, name: &RepositoryName) -> Result<Option<Described>, Damage> {
+    let row = repositories::find(read, name)?;
+    row.map(|row| described(read, (name.clone(), row))).transpose()
 }
 
 /// The repository after a change. The change was applied at the leader; this replica may be behind,
 /// and would show what was before.
-async fn as_changed(cluster: &Cluster, repository: &RepositoryName) -> Result<Described, Problem> {
-    let read = cluster.read(Freshness::Linearizable, |view| described(view, repository)).await?;
-    read.ok_or_else(|| unknown(repository))
+async fn as_changed(cluster: &Cluster, name: &RepositoryName) -> Result<Described, Problem> {
+    let read = cluster.read(Freshness::Linearizable, |view| find_described(view, name)).await?;
+    read.ok_or_else(|| unknown(name))
+}
+
+/// The repository that the path names.
+pub(crate) fn named(call: &Call) -> Result<RepositoryName, Problem> {
+    parsed(call.place("ns"), call.place("repo"))
 }
 
 fn parsed(namespace: &str, name: &str) -> Result<RepositoryName, Problem> {
     Ok(RepositoryName::parse(&format!("{namespace}/{name}"))?)
 }
 
-fn unknown(repository: &RepositoryName) -> Problem {
+/// What somebody is told who may not know of the repository, and where there is none.
+pub(crate) fn unknown(repository: &RepositoryName) -> Problem {
     Problem::Refused(Refusal::RepositoryUnknown { repository: repository.clone() })
 }
 
+/// One as lists show it.
+pub(crate) fn in_list(read: &impl Read, named: Named) -> Result<Value, Damage> {
+    Ok(shown(&described(read, named)?, false))
+}
+
+/// One as lists show it.
+pub(crate) fn shown_in_lists(read: &impl Read, named: Named) -> Result<Value, Damage> {
+    Ok(shown(&described(read, named)?, false))
+}
+
 /// One as clients of the old product read it. What this version does not keep is zero.
-fn shown(repository: &RepositoryName, (row, said): &Described, with_long: bool) -> Value {
-    let namespace = repository.namespace();
-    let name = &repository.as_str()[namespace.len() + 1..];
+fn shown(Described { name, row, said, owner }: &Described, with_long: bool) -> Value {
+    let namespace = name.namespace();
     let visibility = match row.visibility {
         Visibility::Public => "public",
         Visibility::Private => "private",
     };
+    let kind = match owner {
+        Some(AccountKind::User) => "user",
+        _ => "organization",
+    };
     let mut shown = json!({
         "id": uuid(&row.id),
         "namespace": namespace,
-        "namespaceType": "organization",
-        "name": name,
+        "namespaceType": kind,
+        "name": &name.as_str()[namespace.len() + 1..],
         "shortDescription": said.short,
         "visibility": visibility,
         "scanOnPush": false,
@@ -218,11 +266,4 @@ fn shown(repository: &RepositoryName, (row, said): &Described, with_long: bool) 
         shown["longDescription"] = said.long.clone().into();
     }
     shown
-}
-
-/// The id in the form of a UUID.
-fn uuid(id: &[u8; 16]) -> String {
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    parts.join("-")
 }

@@ -1,32 +1,121 @@
 //! The routes of this surface.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::any;
 use edge::context::Context;
 use edge::management_form;
 use edge::problem::Problem;
 use edge::request_log::RequestId;
+use http::Method;
 
-use crate::call::answered;
-use crate::{accounts, cluster_status, join_tokens, repositories, settings};
+use crate::call::Call;
+use crate::{
+    access, accounts, api_tokens, cluster_status, features, index, join_tokens, manifests, members,
+    namespace_access, passwords, repositories, repository_access, settings, tags, team_access,
+    team_members, teams,
+};
 
-/// Every route of this surface and its methods, as docs/api.md lists them.
-pub const ROUTES: &[(&str, &str)] = &[
-    ("GET", "/api/v0/meta/cluster_status"),
-    ("GET, POST", "/api/v0/meta/settings"),
-    ("GET, POST", "/api/v0/join_tokens"),
-    ("DELETE", "/api/v0/join_tokens/{id}"),
-    ("GET", "/api/v0/repositories"),
-    ("GET, POST", "/api/v0/repositories/{ns}"),
-    ("GET, PATCH, DELETE", "/api/v0/repositories/{ns}/{repo}"),
-    ("POST", "/enzi/v0/accounts"),
+/// What a handler comes to.
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
+
+/// Answers one method of one path.
+pub type Handler = fn(Call) -> Answering;
+
+macro_rules! to {
+    ($($handle:path),*) => { &[$(|call| Box::pin($handle(call))),*] };
+}
+
+/// Every route of this surface: its methods and its path, as docs/api.md lists them, and who
+/// answers each method, in the same order.
+pub const ROUTES: &[(&str, &str, &[Handler])] = &[
+    ("GET", "/api/v0/meta/cluster_status", to!(cluster_status::get)),
+    ("GET, POST", "/api/v0/meta/settings", to!(settings::get, settings::set)),
+    ("GET, POST", "/api/v0/join_tokens", to!(join_tokens::list, join_tokens::create)),
+    ("DELETE", "/api/v0/join_tokens/{id}", to!(join_tokens::revoke)),
+    ("GET", "/api/v0/repositories", to!(repositories::list)),
+    ("GET, POST", "/api/v0/repositories/{ns}", to!(repositories::list, repositories::create)),
+    (
+        "GET, PATCH, DELETE",
+        "/api/v0/repositories/{ns}/{repo}",
+        to!(repositories::get, repositories::update, repositories::delete),
+    ),
+    ("GET", "/api/v0/repositories/{ns}/{repo}/teamAccess", to!(team_access::list)),
+    (
+        "PUT, DELETE",
+        "/api/v0/repositories/{ns}/{repo}/teamAccess/{team}",
+        to!(team_access::put, team_access::delete),
+    ),
+    ("GET", "/api/v0/repositoryNamespaces/{ns}/teamAccess", to!(namespace_access::list)),
+    (
+        "GET, PUT, DELETE",
+        "/api/v0/repositoryNamespaces/{ns}/teamAccess/{team}",
+        to!(namespace_access::get, namespace_access::put, namespace_access::delete),
+    ),
+    (
+        "GET",
+        "/api/v0/accounts/{org}/teams/{team}/repositoryAccess",
+        to!(repository_access::of_team),
+    ),
+    (
+        "GET",
+        "/api/v0/accounts/{user}/repositoryAccess/{ns}/{repo}",
+        to!(repository_access::of_user),
+    ),
+    ("GET", "/api/v0/access/check", to!(access::check)),
+    (
+        "GET, POST, DELETE",
+        "/api/v0/api_tokens",
+        to!(api_tokens::list, api_tokens::create, api_tokens::delete_some),
+    ),
+    (
+        "GET, PATCH, DELETE",
+        "/api/v0/api_tokens/{hashedtoken}",
+        to!(api_tokens::get, api_tokens::update, api_tokens::delete),
+    ),
+    ("GET", "/api/v0/repositories/{ns}/{repo}/tags", to!(tags::list)),
+    ("GET, DELETE", "/api/v0/repositories/{ns}/{repo}/tags/{ref}", to!(tags::get, tags::delete)),
+    ("GET", "/api/v0/repositories/{ns}/{repo}/manifests", to!(manifests::list)),
+    ("DELETE", "/api/v0/repositories/{ns}/{repo}/manifests/{ref}", to!(manifests::delete)),
+    ("GET", "/api/v0/index/autocomplete", to!(index::autocomplete)),
+    ("GET", "/api/v0/index/dockersearch", to!(index::docker_search)),
+    ("GET", "/v1/search", to!(index::old_search)),
+    ("GET", "/api/v0/meta/features", to!(features::get)),
+    ("GET", "/api/v0/meta/alerts", to!(features::alerts)),
+    ("GET", "/api/v0/admin/version", to!(features::version)),
+    ("DELETE", "/api/v0/accounts/{account}", to!(accounts::delete)),
+    ("GET, POST", "/enzi/v0/accounts", to!(accounts::list, accounts::create)),
+    (
+        "GET, PATCH, DELETE",
+        "/enzi/v0/accounts/{account}",
+        to!(accounts::get, accounts::update, accounts::delete),
+    ),
+    ("POST", "/enzi/v0/accounts/{user}/changePassword", to!(passwords::change)),
+    ("GET", "/enzi/v0/accounts/{user}/organizations", to!(members::organizations)),
+    ("GET", "/enzi/v0/accounts/{org}/members", to!(members::list)),
+    (
+        "GET, PUT, PATCH, DELETE",
+        "/enzi/v0/accounts/{org}/members/{user}",
+        to!(members::get, members::put, members::update, members::delete),
+    ),
+    ("GET", "/enzi/v0/accounts/{org}/members/{user}/teams", to!(members::teams)),
+    ("GET, POST", "/enzi/v0/accounts/{org}/teams", to!(teams::list, teams::create)),
+    (
+        "GET, PATCH, DELETE",
+        "/enzi/v0/accounts/{org}/teams/{team}",
+        to!(teams::get, teams::update, teams::delete),
+    ),
+    ("GET", "/enzi/v0/accounts/{org}/teams/{team}/members", to!(team_members::list)),
+    (
+        "GET, PUT, PATCH, DELETE",
+        "/enzi/v0/accounts/{org}/teams/{team}/members/{user}",
+        to!(team_members::get, team_members::put, team_members::update, team_members::delete),
+    ),
 ];
-
-type Replica = State<Arc<Context>>;
 
 /// Whether a path belongs to this surface.
 pub fn serves(path: &str) -> bool {
@@ -35,93 +124,54 @@ pub fn serves(path: &str) -> bool {
 
 /// The routes over one replica.
 pub fn router(context: Arc<Context>) -> Router {
-    Router::new()
-        .route(
-            "/api/v0/meta/cluster_status",
-            get(async |State(context): Replica, request: Request| {
-                answered(context, request, cluster_status::get).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET")),
-        )
-        .route(
-            "/api/v0/meta/settings",
-            get(async |State(context): Replica, request: Request| {
-                answered(context, request, settings::get).await
-            })
-            .post(async |State(context): Replica, request: Request| {
-                answered(context, request, settings::set).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET, POST")),
-        )
-        .route(
-            "/api/v0/join_tokens",
-            get(async |State(context): Replica, request: Request| {
-                answered(context, request, join_tokens::list).await
-            })
-            .post(async |State(context): Replica, request: Request| {
-                answered(context, request, join_tokens::create).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET, POST")),
-        )
-        .route(
-            "/api/v0/join_tokens/{id}",
-            delete(async |State(context): Replica, Path(id): Path<String>, request: Request| {
-                answered(context, request, |call| join_tokens::revoke(call, id)).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "DELETE")),
-        )
-        .route(
-            "/enzi/v0/accounts",
-            post(async |State(context): Replica, request: Request| {
-                answered(context, request, accounts::create).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "POST")),
-        )
-        .merge(of_repositories())
-        .with_state(context)
+    let mut router = Router::new();
+    for (methods, path, handlers) in ROUTES {
+        router = router.route(
+            path,
+            any(async move |State(context), params: RawPathParams, request: Request| {
+                respond((methods, handlers), context, &params, request).await
+            }),
+        );
+    }
+    router.with_state(context)
 }
 
-fn of_repositories() -> Router<Arc<Context>> {
-    type Named = Path<(String, String)>;
-    Router::new()
-        .route(
-            "/api/v0/repositories",
-            get(async |State(context): Replica, request: Request| {
-                answered(context, request, |call| repositories::list(call, None)).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET")),
-        )
-        .route(
-            "/api/v0/repositories/{ns}",
-            get(async |State(context): Replica, Path(ns): Path<String>, request: Request| {
-                answered(context, request, |call| repositories::list(call, Some(ns))).await
-            })
-            .post(async |State(context): Replica, Path(ns): Path<String>, request: Request| {
-                answered(context, request, |call| repositories::create(call, ns)).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET, POST")),
-        )
-        .route(
-            "/api/v0/repositories/{ns}/{repo}",
-            get(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
-                answered(context, request, |call| repositories::get(call, ns, repo)).await
-            })
-            .patch(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
-                answered(context, request, |call| repositories::update(call, ns, repo)).await
-            })
-            .delete(async |State(context): Replica, Path((ns, repo)): Named, request: Request| {
-                answered(context, request, |call| repositories::delete(call, ns, repo)).await
-            })
-            .fallback(async |request: Request| not_allowed(&request, "GET, PATCH, DELETE")),
-        )
+/// Runs the handler of the request's method and presents what went wrong.
+async fn respond(
+    (methods, handlers): (&'static str, &[Handler]),
+    context: Arc<Context>,
+    params: &RawPathParams,
+    request: Request,
+) -> Response {
+    let id = RequestId::of(request.extensions());
+    // The body of an answer to HEAD is left out where it is sent.
+    let is_head = request.method() == Method::HEAD;
+    let asked = if is_head { Method::GET } else { request.method().clone() };
+    let position = methods.split(", ").position(|method| method == asked.as_str());
+    let Some(handler) = position.and_then(|position| handlers.get(position)) else {
+        return management_form::respond(&Problem::MethodNotAllowed { allow: methods }, &id);
+    };
+    let answer = handler(Call::new(context, params, request)).await;
+    answer.unwrap_or_else(|problem| management_form::respond(&problem, &id))
 }
 
 /// The answer to a path of this surface that is not served.
 pub fn unknown(request: &Request) -> Response {
-    management_form::respond(&Problem::PathUnknown, &RequestId::of(request.extensions()))
+    let problem = match features::missing(request.uri().path()) {
+        Some(feature) => Problem::FeatureMissing { feature },
+        None => Problem::PathUnknown,
+    };
+    management_form::respond(&problem, &RequestId::of(request.extensions()))
 }
 
-fn not_allowed(request: &Request, allow: &'static str) -> Response {
-    let problem = Problem::MethodNotAllowed { allow };
-    management_form::respond(&problem, &RequestId::of(request.extensions()))
+#[cfg(test)]
+mod tests {
+    use super::ROUTES;
+
+    #[test]
+    fn every_method_has_a_handler_and_every_handler_a_method() {
+        for (methods, path, handlers) in ROUTES {
+            assert_eq!(methods.split(", ").count(), handlers.len(), "{path}");
+        }
+    }
 }

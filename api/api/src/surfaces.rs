@@ -85,6 +85,7 @@ async fn unknown(request: Request) -> Response {
 
 /// Every route of every surface: methods and path template.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let surfaces = [distribution::route::ROUTES, health::surface::ROUTES, admin::surface::ROUTES];
-    surfaces.into_iter().flatten().copied()
+    let surfaces = [distribution::route::ROUTES, health::surface::ROUTES];
+    let managed = admin::surface::ROUTES.iter().map(|(methods, path, _)| (*methods, *path));
+    surfaces.into_iter().flatten().copied().chain(managed)
 }

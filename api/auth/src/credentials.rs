@@ -1,10 +1,9 @@
-//! The `Authorization` header.
+//! What a request shows of who sent it: the `Authorization` header, or a form.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
 use zeroize::Zeroizing;
 
 /// What a request brought to say who it comes from.
@@ -21,6 +20,8 @@ pub enum Credentials {
     },
     /// A token.
     Bearer(String),
+    /// An access token by itself, as the token endpoint takes it for a refresh token.
+    AccessToken(Zeroizing<String>),
     /// A header that reads as neither.
     Malformed,
 }
@@ -32,6 +33,7 @@ impl fmt::Debug for Credentials {
             Self::None => out.write_str("None"),
             Self::Basic { account, .. } => write!(out, "Basic({account:?})"),
             Self::Bearer(_) => out.write_str("Bearer"),
+            Self::AccessToken(_) => out.write_str("AccessToken"),
             Self::Malformed => out.write_str("Malformed"),
         }
     }
@@ -58,24 +60,20 @@ impl Credentials {
         Self::Malformed
     }
 
-    /// The header value that reads as this account and password.
-    pub fn basic_header(account: &str, password: &str) -> HeaderValue {
-        let value = format!("Basic {}", STANDARD.encode(format!("{account}:{password}")));
-        // Base64 is plain ASCII; the empty value could not be reached and lets nobody in.
-        let mut value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("-"));
-        value.set_sensitive(true);
-        value
+    /// A name and a password as a form has them; both empty are no credentials, as above.
+    pub fn of_form(account: &str, password: &str) -> Self {
+        if account.is_empty() && password.is_empty() {
+            return Self::None;
+        }
+        let password = Zeroizing::new(password.to_owned());
+        Self::Basic { account: account.to_owned(), password }
     }
 
     fn basic(value: &str) -> Option<Self> {
         let decoded = Zeroizing::new(STANDARD.decode(value).ok()?);
         let text = std::str::from_utf8(&decoded).ok()?;
         let (account, password) = text.split_once(':')?;
-        if account.is_empty() && password.is_empty() {
-            return Some(Self::None);
-        }
-        let password = Zeroizing::new(password.to_owned());
-        Some(Self::Basic { account: account.to_owned(), password })
+        Some(Self::of_form(account, password))
     }
 }
 
@@ -91,6 +89,7 @@ mod tests {
             Credentials::None => "none".to_owned(),
             Credentials::Basic { account, password } => format!("{account}|{}", *password),
             Credentials::Bearer(token) => format!("bearer {token}"),
+            Credentials::AccessToken(_) => "never in a header".to_owned(),
             Credentials::Malformed => "malformed".to_owned(),
         }
     }
@@ -120,6 +119,7 @@ mod tests {
         let basic =
             Credentials::parse(Some(format!("Basic {}", STANDARD.encode("ann:secret")).as_bytes()));
         let bearer = Credentials::parse(Some(b"Bearer secret"));
-        assert!(!format!("{basic:?} {bearer:?}").contains("secret"));
+        let refresh = Credentials::AccessToken("secret".to_owned().into());
+        assert!(!format!("{basic:?} {bearer:?} {refresh:?}").contains("secret"));
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use wire::clock::Clock;
 use zeroize::Zeroizing;
 
+use crate::password_rule::CHARACTERS_MAX;
 use crate::recent::Recent;
 use crate::throttle::Throttle;
 use crate::token::random_key;
@@ -29,8 +30,8 @@ const WAITING_MAX: usize = 200;
 const REMEMBERED_MS: u64 = 60_000;
 /// Right passwords that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
-/// Bytes a password may have.
-const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Bytes a password may have: as many as the most characters may take.
+pub const PASSWORD_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
 /// Stands in for the hash of an account that does not exist: same parameters, no known password.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$aG9sZGZhc3QtZGVjb3ktc2FsdA$\
                      AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -222,7 +223,7 @@ mod tests {
     use wire::clock::SystemClock;
     use zeroize::Zeroizing;
 
-    use super::{DECOY, PasswordFailure, Passwords, hash, hash_now, verify};
+    use super::{DECOY, PASSWORD_BYTES_MAX, PasswordFailure, Passwords, hash, hash_now, verify};
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -247,7 +248,7 @@ mod tests {
         assert!(!verify("", &stored));
         assert!(!verify("right", "no hash"));
         assert!(hash_now("").is_err());
-        assert!(hash_now(&"x".repeat(1_025)).is_err());
+        assert!(hash_now(&"x".repeat(PASSWORD_BYTES_MAX + 1)).is_err());
     }
 
     #[tokio::test(start_paused = true)]

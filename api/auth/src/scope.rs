@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const SCOPES_MAX: usize = 100;
 
 /// Some actions on one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// `repository` or `registry`.
     #[serde(rename = "type")]
@@ -43,6 +43,14 @@ impl Scope {
     /// Whether `action` is among the actions, or `*` is.
     pub fn covers(&self, action: &str) -> bool {
         self.actions.iter().any(|held| held == action || held == "*")
+    }
+
+    /// Whether `name` is the scope's own, or matches it where that ends with `*`.
+    pub fn is_pattern_of(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == self.name,
+        }
     }
 
     fn add(&mut self, action: &str) {
@@ -112,5 +120,20 @@ mod tests {
         let scope = Scope::parse("repository:a/b:*").unwrap();
         assert!(scope.covers("pull") && scope.covers("delete"));
         assert!(!Scope::parse("repository:a/b:pull").unwrap().covers("push"));
+    }
+
+    #[test]
+    fn a_name_that_ends_with_a_star_means_all_that_begin_so() {
+        let cases = [
+            ("org/*", "org/a", true),
+            ("org/*", "organic/a", false),
+            ("*", "org/a", true),
+            ("org/a", "org/a", true),
+            ("org/a", "org/ab", false),
+        ];
+        for (pattern, name, matches) in cases {
+            let scope = Scope::parse(&format!("repository:{pattern}:pull")).unwrap();
+            assert_eq!(scope.is_pattern_of(name), matches, "{pattern} {name}");
+        }
     }
 }

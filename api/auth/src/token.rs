@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use metadata::access_tokens::TokenHash;
+use metadata::accounts::AccountId;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
+use crate::access_token;
 use crate::recent::Recent;
 use crate::scope::Scope;
 
@@ -27,10 +30,16 @@ const TOKEN_BYTES_MAX: usize = 16 * 1024;
 const VERIFIED_MAX: usize = 10_000;
 
 /// What a token says. Times are in seconds since the Unix epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The account's name; empty for the anonymous caller.
     pub sub: String,
+    /// The account's id in hexadecimal: names are taken again.
+    #[serde(default, rename = "aid", skip_serializing_if = "String::is_empty")]
+    pub account_id: String,
+    /// The hash, in hexadecimal, of the access token that was shown for it.
+    #[serde(default, rename = "pat", skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<String>,
     /// The cluster's id.
     pub aud: String,
     /// Not valid from then on.
@@ -42,6 +51,10 @@ pub struct Claims {
     /// What it grants at most.
     #[serde(default)]
     pub access: Vec<Scope>,
+    /// Whether it was asked for something in particular, granted or not: such a token manages
+    /// nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub narrowed: bool,
 }
 
 /// Why a token is not taken.
@@ -108,6 +121,17 @@ pub fn open(token: &str, key: &PublicKey, audience: &str) -> Result<Claims, Toke
 }
 
 impl Claims {
+    /// The hash of the access token behind it; one that does not read is behind none that exists.
+    pub fn access_token(&self) -> Option<TokenHash> {
+        let text = self.access_token.as_ref()?;
+        Some(access_token::hash_from(text).unwrap_or_default())
+    }
+
+    /// Whether the token was issued for this account.
+    pub fn is_of(&self, account: &AccountId) -> bool {
+        self.account_id == access_token::hex(account)
+    }
+
     /// Whether the token holds at `now_s`.
     pub fn check_time(&self, now_s: u64) -> Result<(), TokenFailure> {
         if self.exp <= now_s {
@@ -193,6 +217,7 @@ mod tests {
             nbf: 1_000,
             iat: 1_000,
             access: vec![Scope::parse("repository:a/b:pull").unwrap()],
+            ..Claims::default()
         }
     }
 

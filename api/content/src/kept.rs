@@ -95,7 +95,7 @@ impl Content {
             hashing.append(bytes).await?;
             if let Some(bytes_max) = self.layer_bytes_max().filter(|max| hashing.bytes > *max) {
                 self.shared.uploads.remove(&upload.id);
-                self.end_untouched(upload, turn);
+                self.refuse_untouched(upload, turn).await;
                 return Err(ContentFailure::TooLarge { bytes_max });
             }
             if hashing.bytes > kept.size {
@@ -103,10 +103,11 @@ impl Content {
             }
         }
         let is_same = hashing.bytes == kept.size && hashing.is(&kept.digest).await?;
-        self.end_untouched(upload, turn);
         if !is_same {
+            self.refuse_untouched(upload, turn).await;
             return Err(ContentFailure::DigestMismatch { expected: kept.digest });
         }
+        self.end_untouched(upload, turn);
         let kept = self.still_kept(kept).await?.ok_or_else(|| {
             self.shared.uploads.remove(&upload.id);
             ContentFailure::UploadUnknown

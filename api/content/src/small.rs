@@ -111,7 +111,7 @@ impl Content {
             Err(failure) => {
                 turn.work.lanes = lanes;
                 if matches!(failure, ContentFailure::DigestMismatch { .. }) {
-                    self.end_untouched(upload, turn);
+                    self.refuse_untouched(upload, turn).await;
                 }
                 return Err(failure);
             }
@@ -133,6 +133,15 @@ impl Content {
         turn.work.stage = Stage::Ended;
         self.shared.store.forget_announced(&upload.id.to_string());
         self.cancel_soon(std::mem::take(&mut turn.work.lanes).first().copied(), upload.id);
+    }
+
+    /// The same where the bytes are wrong. Whoever is told so finds the upload nowhere any more, so
+    /// the second replica, which would take it over, has forgotten it by then.
+    pub(crate) async fn refuse_untouched(&self, upload: &OpenUpload, turn: &mut Turn) {
+        let second = turn.work.lanes.first().copied();
+        turn.work.lanes.clear();
+        self.end_untouched(upload, turn);
+        self.cancel_at(second.as_slice(), &upload.id).await;
     }
 
     /// Has the second replica forget an upload that it was told of. Nobody waits for it: one that

@@ -90,10 +90,10 @@ impl Call {
 /// Source: registry-protocol H10.
 pub fn scope(repository: &RepositoryName, action: Action) -> String {
     let actions = match action {
-        Action::Pull => "pull",
-        Action::Push => "pull,push",
+        Action::Pull | Action::SeeEvents => "pull",
+        Action::Push | Action::Scan | Action::Promote | Action::Sign => "pull,push",
         Action::Delete => "pull,delete",
-        Action::Administer | Action::Create => "*",
+        Action::Administer | Action::Create | Action::SeeAllEvents => "*",
     };
     format!("repository:{repository}:{actions}")
 }

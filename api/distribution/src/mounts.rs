@@ -53,9 +53,11 @@ pub async fn try_mount(
     });
     let Some((source, is_there)) = found.await? else { return Ok(false) };
     // A token that was not given for the source narrows like a missing right does. Without a source
-    // the client cannot know what to ask a token for: then the account's rights alone decide.
-    let is_narrowed = from.is_some_and(|from| from != *repository)
-        && caller.permit(&call.context, &source, Action::Pull).await.is_err();
+    // the client cannot know what to ask a token for: then the account's rights alone decide, but
+    // for an access token that was narrowed on purpose.
+    let must_cover = from.is_some_and(|from| from != *repository) || caller.identity.is_scoped();
+    let is_narrowed =
+        must_cover && caller.permit(&call.context, &source, Action::Pull).await.is_err();
     if is_narrowed {
         return Ok(false);
     }

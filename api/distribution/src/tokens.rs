@@ -1,29 +1,29 @@
-//! `GET` and `POST /auth/token`: a password for a token.
+//! `GET` and `POST /auth/token`: a password or an access token for a token.
 //!
 //! A token grants what is due of what was asked, and no less than nothing: without credentials it
 //! is the anonymous caller's. The right itself is judged again wherever the token is shown.
 //!
-//! Source: distribution's "Docker Registry v2 authentication"; registry-protocol TK1–TK12.
+//! Source: distribution's "Docker Registry v2 authentication", by token and by `OAuth2`;
+//! registry-protocol TK1–TK12.
 
 use auth::credentials::Credentials;
 use auth::scope::{self, Scope};
 use axum::response::Response;
-use consensus::cluster::Freshness;
 use edge::answer;
 use edge::caller::{Admission, Caller, ChallengeKind, Need};
-use edge::context::Context;
 use edge::problem::Problem;
 use edge::query::Query;
 use http::StatusCode;
 use http::header::AUTHORIZATION;
-use metadata::access::{self, Action};
-use oci::name::RepositoryName;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::blobs::STALE;
 use crate::call::Call;
+
+mod granting;
+mod refresh;
 
 /// The answer; to POST the scope that was granted as well.
 #[derive(Serialize)]
@@ -34,53 +34,82 @@ struct Token<'a> {
     issued_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
 }
 
-/// With Basic credentials, or none.
+/// What a client asks, in whichever of the two ways.
+struct Asked {
+    credentials: Credentials,
+    scopes: Vec<Scope>,
+    /// Whether it asks for something in particular, be it something that is not known.
+    is_narrow: bool,
+    /// Whether the answer says what was granted.
+    shows_scope: bool,
+    /// What the client calls itself, where it wants a refresh token as well.
+    refresh_for: Option<String>,
+}
+
+/// With Basic credentials, or none; `offline_token=true` asks for a refresh token.
 pub async fn get(call: Call) -> Result<Response, Problem> {
-    let scopes = scope::parse_all(call.query.all("scope"));
-    issue(&call, scopes, false).await
+    let header = call.parts.headers.get(AUTHORIZATION).map(AsRef::as_ref);
+    let asked = Asked {
+        credentials: Credentials::parse(header),
+        scopes: scope::parse_all(call.query.all("scope")),
+        is_narrow: call.query.first("scope").is_some(),
+        shows_scope: false,
+        refresh_for: refresh::wanted(&call.query, ("offline_token", "true")),
+    };
+    issue(&call, asked).await
 }
 
-/// With a form: `grant_type=password`. Refresh tokens are not given, so none is known.
+/// With a form: `grant_type=password`, where `access_type=offline` asks for a refresh token, or
+/// `grant_type=refresh_token`, which takes one in place of name and password.
 pub async fn post(mut call: Call) -> Result<Response, Problem> {
     let bytes_max = call.context.limits.form_bytes_max;
     let empty = edge::body::RequestBody::new(axum::body::Body::empty(), call.context.clone());
     let body = std::mem::replace(&mut call.body, empty).read_all(bytes_max).await?;
     let body = body.ok_or(Problem::BodyTooLarge { bytes_max: bytes_max as u64 })?;
     let form = Query::parse(std::str::from_utf8(&body).ok());
-    match form.first("grant_type") {
-        Some("password") => {
-            let account = form.first("username").unwrap_or_default();
-            let password = form.first("password").unwrap_or_default();
-            let header = Credentials::basic_header(account, password);
-            // The form's credentials count, not those of a header beside it.
-            call.parts.headers.insert(AUTHORIZATION, header);
-        }
-        Some("refresh_token") => return Err(refused(&call).await),
+    let field = |name| form.first(name).unwrap_or_default();
+    // The form's credentials count, not those of a header beside it.
+    let credentials = match form.first("grant_type") {
+        Some("password") => Credentials::of_form(field("username"), field("password")),
+        Some("refresh_token") => Credentials::AccessToken(field("refresh_token").to_owned().into()),
         _ => {
-            return Err(Problem::Parameter(
-                "grant_type must be password; refresh tokens are not in use".to_owned(),
-            ));
+            let text = "grant_type is password or refresh_token";
+            return Err(Problem::Parameter(text.to_owned()));
         }
-    }
-    issue(&call, scope::parse_all(form.all("scope")), true).await
+    };
+    let asked = Asked {
+        credentials,
+        scopes: scope::parse_all(form.all("scope")),
+        is_narrow: form.first("scope").is_some(),
+        shows_scope: true,
+        refresh_for: refresh::wanted(&form, ("access_type", "offline")),
+    };
+    issue(&call, asked).await
 }
 
-async fn issue(call: &Call, scopes: Vec<Scope>, shows_scope: bool) -> Result<Response, Problem> {
-    let caller = admit(call).await?;
-    let access = granted(&call.context, &caller, scopes).await?;
-    let issued = call.context.auth.issue(&caller.identity, access).await;
+async fn issue(call: &Call, asked: Asked) -> Result<Response, Problem> {
+    let caller = admit(call, &asked.credentials).await?;
+    let access = granting::granted(&call.context, &caller, asked.scopes).await?;
+    let issued = call.context.auth.issue(&caller.identity, access, asked.is_narrow).await;
     let issued = issued.map_err(|failure| match failure {
         auth::authenticator::AuthFailure::Cluster(failure) => failure.into(),
         other => Problem::Fault(other.to_string()),
     })?;
+    let refresh_token = match asked.refresh_for {
+        Some(client) => refresh::token(call, &caller, &asked.credentials, client).await,
+        None => None,
+    };
     let token = Token {
         token: &issued.token,
         access_token: &issued.token,
         expires_in: issued.expires_in_s,
         issued_at: rfc3339(issued.issued_at_s),
-        scope: shows_scope.then(|| scope::render(&issued.access)),
+        scope: asked.shows_scope.then(|| scope::render(&issued.access)),
+        refresh_token: refresh_token.as_ref().map(|text| text.as_str()),
     };
     let mut response = answer::json(StatusCode::OK, &token);
     if caller.is_stale {
@@ -89,72 +118,12 @@ async fn issue(call: &Call, scopes: Vec<Scope>, shows_scope: bool) -> Result<Res
     Ok(response)
 }
 
-async fn admit(call: &Call) -> Result<Caller, Problem> {
+async fn admit(call: &Call, credentials: &Credentials) -> Result<Caller, Problem> {
     let admission =
         Admission { need: Need::FreshOrLastKnown, challenge: ChallengeKind::Basic, scope: None };
-    let caller = Caller::admit(&call.context, &call.parts, admission).await?;
+    let caller = Caller::admit_with(&call.context, &call.parts, credentials, admission).await?;
     // A token is not given for a token: its end would move on for ever.
     if caller.identity.token.is_some() { Err(caller.sign_in()) } else { Ok(caller) }
-}
-
-/// What a refresh token gets: 401, as an unknown one.
-async fn refused(call: &Call) -> Problem {
-    match admit(call).await {
-        Ok(caller) => caller.sign_in(),
-        Err(problem) => problem,
-    }
-}
-
-/// What is due of what was asked.
-async fn granted(
-    context: &Context,
-    caller: &Caller,
-    scopes: Vec<Scope>,
-) -> Result<Vec<Scope>, Problem> {
-    let who = caller.as_metadata();
-    let read = context.cluster.read(Freshness::Local, |view| {
-        let mut granted = Vec::new();
-        for mut scope in scopes {
-            if scope.kind == "registry" {
-                scope.actions.retain(|_| scope.name == "catalog" && who.account.is_some());
-            } else if let Ok(repository) = RepositoryName::parse(&scope.name) {
-                let mut held = Vec::new();
-                for (word, action) in ACTIONS {
-                    let decision = access::judge(view, &who, &repository, action)?;
-                    if decision.allowed || decision.visible && is_for_missing(decision.reason) {
-                        held.push(word);
-                    }
-                }
-                scope.actions = due(&scope.actions, &held);
-            } else {
-                scope.actions.clear();
-            }
-            if !scope.actions.is_empty() {
-                granted.push(scope);
-            }
-        }
-        Ok(granted)
-    });
-    Ok(read.await?)
-}
-
-const ACTIONS: [(&str, Action); 4] = [
-    ("pull", Action::Pull),
-    ("push", Action::Push),
-    ("delete", Action::Delete),
-    ("*", Action::Administer),
-];
-
-/// A repository that does not exist yet is no reason to withhold what its owner will have.
-fn is_for_missing(reason: access::Reason) -> bool {
-    matches!(reason, access::Reason::RepositoryMissing | access::Reason::CreateOnPushOff)
-}
-
-/// The asked actions that are held; `*` asks for all that is.
-fn due(asked: &[String], held: &[&str]) -> Vec<String> {
-    let asks_all = asked.iter().any(|asked| asked == "*");
-    let is_due = |held: &&&str| asks_all || asked.iter().any(|asked| asked == **held);
-    held.iter().filter(is_due).map(|held| (*held).to_owned()).collect()
 }
 
 fn rfc3339(unix_s: u64) -> String {
@@ -165,22 +134,7 @@ fn rfc3339(unix_s: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{due, rfc3339};
-
-    #[test]
-    fn a_token_grants_what_is_held_of_what_was_asked() {
-        let cases: [(&[&str], &[&str], &[&str]); 5] = [
-            (&["pull", "push"], &["pull"], &["pull"]),
-            (&["pull"], &["pull", "push", "delete", "*"], &["pull"]),
-            (&["*"], &["pull", "push"], &["pull", "push"]),
-            (&["*"], &["pull", "push", "delete", "*"], &["pull", "push", "delete", "*"]),
-            (&["push"], &[], &[]),
-        ];
-        for (asked, held, expected) in cases {
-            let asked: Vec<String> = asked.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(due(&asked, held), expected, "{asked:?} of {held:?}");
-        }
-    }
+    use super::rfc3339;
 
     #[test]
     fn times_are_rfc_3339() {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::context::{Context, SERVICE};
 use crate::origin::Connected;
-use crate::problem::Problem;
+use crate::problem::{AccountProblem, Problem};
 use crate::rates::Payer;
 use crate::traffic::Surface;
 
@@ -85,8 +85,18 @@ impl Caller {
         parts: &Parts,
         admission: Admission,
     ) -> Result<Self, Problem> {
+        let header = parts.headers.get(AUTHORIZATION).map(AsRef::as_ref);
+        Self::admit_with(context, parts, &Credentials::parse(header), admission).await
+    }
+
+    /// The same with credentials that came otherwise than in the header.
+    pub async fn admit_with(
+        context: &Arc<Context>,
+        parts: &Parts,
+        credentials: &Credentials,
+        admission: Admission,
+    ) -> Result<Self, Problem> {
         let origin = context.names.origin(parts);
-        let credentials = Credentials::parse(parts.headers.get(AUTHORIZATION).map(AsRef::as_ref));
         let is_anonymous = matches!(credentials, Credentials::None);
         if is_anonymous {
             // Known at once: what is too much is not even made to wait.
@@ -95,7 +105,7 @@ impl Caller {
         let is_stale = settle(context, admission.need).await?;
         let address = Connected::of(parts).address.ip();
         let mut caller = Self { identity: Identity::anonymous(), is_stale, origin, admission };
-        match context.auth.identify(&credentials, address).await {
+        match context.auth.identify(credentials, address).await {
             Ok(identity) => caller.identity = identity,
             Err(failure) => {
                 pay(context, parts, None)?;
@@ -110,14 +120,18 @@ impl Caller {
 
     /// The caller in the state machine's terms.
     pub fn as_metadata(&self) -> access::Caller {
-        access::Caller { account: self.identity.account.clone(), is_admin: self.identity.is_admin }
+        let Identity { account, id, is_admin, .. } = &self.identity;
+        access::Caller { account: account.clone(), id: *id, is_admin: *is_admin }
     }
 
     /// The account's name, where there is one; the empty text for the anonymous caller.
     pub fn account(&self) -> &str {
         self.identity.account.as_deref().unwrap_or_default()
     }
+}
 
+/// What a caller may do.
+impl Caller {
     /// Goes on only where the caller may do `action` with `repository` and its token was given for
     /// it.
     pub async fn permit(
@@ -161,11 +175,23 @@ impl Caller {
 
     /// Goes on only for a system administrator, not narrowed by a token.
     pub fn permit_system(&self) -> Result<(), Problem> {
-        match &self.identity.account {
-            None => Err(self.sign_in()),
-            Some(_) if self.identity.is_admin => Ok(()),
-            Some(_) => Err(Problem::NotAuthorized),
-        }
+        self.permit_whole()?;
+        if self.identity.is_admin { Ok(()) } else { Err(Problem::NotAuthorized) }
+    }
+
+    /// Goes on only for somebody who signed in and may do here whatever their account may: a token
+    /// that was given for some repositories manages nothing.
+    pub fn permit_whole(&self) -> Result<(), Problem> {
+        self.permit_signed_in()?;
+        if self.identity.is_narrowed() { Err(self.insufficient_scope()) } else { Ok(()) }
+    }
+
+    /// Goes on only for somebody who signed in with their password: what comes with a token may
+    /// end, and must not make what lasts longer.
+    pub fn permit_by_password(&self) -> Result<(), Problem> {
+        self.permit_whole()?;
+        let by_token = self.identity.token.is_some() || self.identity.access_token.is_some();
+        if by_token { Err(AccountProblem::PasswordNeeded.into()) } else { Ok(()) }
     }
 
     /// Goes on only for somebody who signed in.
@@ -176,10 +202,10 @@ impl Caller {
     /// Whether the token, if there is one, was given for `action` on `repository`.
     pub fn covers(&self, repository: &RepositoryName, action: Action) -> bool {
         let word = match action {
-            Action::Pull => "pull",
-            Action::Push => "push",
+            Action::Pull | Action::SeeEvents => "pull",
+            Action::Push | Action::Scan | Action::Promote | Action::Sign => "push",
             Action::Delete => "delete",
-            Action::Administer | Action::Create => "*",
+            Action::Administer | Action::Create | Action::SeeAllEvents => "*",
         };
         self.identity.covers("repository", repository.as_str(), word)
     }
@@ -212,7 +238,10 @@ impl Caller {
             AuthFailure::Password(PasswordFailure::Wrong) => {
                 self.unauthorized(Complaint::Missing, failure.to_string())
             }
-            AuthFailure::Token(_) | AuthFailure::AccountGone | AuthFailure::Malformed => {
+            AuthFailure::Token(_)
+            | AuthFailure::AccountGone
+            | AuthFailure::AccessTokenGone
+            | AuthFailure::Malformed => {
                 self.unauthorized(Complaint::InvalidToken, failure.to_string())
             }
         }

@@ -7,6 +7,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access_tokens;
 pub mod answer;
 pub mod body;
 pub mod caller;

@@ -11,7 +11,7 @@ use metadata::refusal::Refusal;
 use serde_json::{Value, json};
 
 use crate::form::{self, ErrorItem, Form};
-use crate::problem::Problem;
+use crate::problem::{AccountProblem, Problem};
 use crate::request_log::RequestId;
 
 /// The answer to a request of the management API.
@@ -28,6 +28,7 @@ fn form_of(problem: &Problem) -> Form {
     let invalid = Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS");
     match problem {
         Problem::PathUnknown => Form::new(S::NOT_FOUND, "NOT_FOUND"),
+        Problem::FeatureMissing { .. } => Form::new(S::NOT_FOUND, "NOT_AVAILABLE"),
         Problem::MethodNotAllowed { .. } | Problem::TrustDataNotKept => {
             Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED")
         }
@@ -61,7 +62,9 @@ fn form_of(problem: &Problem) -> Form {
         Problem::Denied { .. } | Problem::NotAuthorized | Problem::RepositoryNotCreated { .. } => {
             Form::new(S::FORBIDDEN, "NOT_AUTHORIZED")
         }
+        Problem::PasswordIncorrect { .. } => Form::new(S::FORBIDDEN, "PASSWORD_INCORRECT"),
         Problem::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
+        Problem::Account(problem) => form_of_account(problem),
         Problem::TagImmutable { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
@@ -78,6 +81,20 @@ fn form_of(problem: &Problem) -> Form {
     }
 }
 
+fn form_of_account(problem: &AccountProblem) -> Form {
+    use StatusCode as S;
+    match problem {
+        AccountProblem::RepositoryNotShared { .. } => {
+            Form::new(S::BAD_REQUEST, "REPOSITORY_NOT_ORGANIZATION_OWNED")
+        }
+        AccountProblem::NamespaceAccessUnknown { .. } => {
+            Form::new(S::NOT_FOUND, "NO_SUCH_NAMESPACE_TEAM_ACCESS")
+        }
+        AccountProblem::PasswordNeeded => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        AccountProblem::UserUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
+    }
+}
+
 fn form_of_refusal(refusal: &Refusal) -> Form {
     use StatusCode as S;
     let fault = Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR");
@@ -85,14 +102,26 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         Refusal::ReadOnly => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Refusal::Denied { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
         Refusal::SettingOutOfBounds { .. } => Form::new(S::BAD_REQUEST, "INVALID_SETTINGS"),
+        Refusal::NotAuthorized { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        Refusal::AccountUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_ACCOUNT"),
+        Refusal::GroupMemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_MEMBER"),
+        Refusal::TeamUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_TEAM"),
+        Refusal::TeamExists { .. } => Form::new(S::BAD_REQUEST, "TEAM_EXISTS"),
+        Refusal::TeamElsewhere { .. } => Form::new(S::BAD_REQUEST, "TEAM_NOT_IN_ORGANIZATION"),
+        Refusal::AccountIsUser { .. } => Form::new(S::BAD_REQUEST, "NAMESPACE_NOT_ORGANIZATION"),
+        Refusal::PasswordChanged { .. } => Form::new(S::FORBIDDEN, "PASSWORD_INCORRECT"),
+        Refusal::AccessTokenUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_API_TOKEN"),
+        // The last administrator stays, however it is tried.
+        Refusal::LastAdministrator { .. } => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
         Refusal::AccountNameInvalid { .. }
-        | Refusal::LastAdministrator { .. }
+        | Refusal::TeamNameInvalid { .. }
         | Refusal::JoinTokenUnfit { .. }
         | Refusal::ManifestTooLarge
         | Refusal::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
-        Refusal::AccountExists { .. } | Refusal::AccountIsOrganization { .. } => {
+        Refusal::AccountExists { .. } | Refusal::AccountGoing { .. } => {
             Form::new(S::BAD_REQUEST, "ACCOUNT_EXISTS")
         }
+        Refusal::AccountIsOrganization { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
         Refusal::RepositoryExists { .. } => Form::new(S::BAD_REQUEST, "REPOSITORY_EXISTS"),
         Refusal::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
         Refusal::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
@@ -114,21 +143,15 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         Refusal::ReceiptsTooFew { .. }
         | Refusal::ReceiptStale { .. }
         | Refusal::HoldersTooFew { .. } => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
-        Refusal::SessionClosed { .. }
-        | Refusal::NumberClosed { .. }
-        | Refusal::LifeOver { .. }
-        | Refusal::IncarnationUnknown { .. }
-        | Refusal::ReplicaIdTaken { .. }
-        | Refusal::KeyStruck { .. }
-        | Refusal::MachineTaken { .. }
-        | Refusal::MembersExhausted
-        | Refusal::JoinTokenExists { .. }
-        | Refusal::ClusterExists { .. }
-        | Refusal::BlobNeeded { .. }
-        | Refusal::GenerationPassed { .. }
-        | Refusal::HolderListed { .. }
-        | Refusal::HolderUnlisted { .. }
-        | Refusal::CopiesTooFew { .. }
+        // One a line, they would bury the arms that say something.
+        #[rustfmt::skip]
+        Refusal::SessionClosed { .. } | Refusal::NumberClosed { .. } | Refusal::LifeOver { .. }
+        | Refusal::IncarnationUnknown { .. } | Refusal::ReplicaIdTaken { .. }
+        | Refusal::KeyStruck { .. } | Refusal::MachineTaken { .. } | Refusal::MembersExhausted
+        | Refusal::JoinTokenExists { .. } | Refusal::AccessTokenExists
+        | Refusal::ClusterExists { .. } | Refusal::BlobNeeded { .. }
+        | Refusal::GenerationPassed { .. } | Refusal::HolderListed { .. }
+        | Refusal::HolderUnlisted { .. } | Refusal::CopiesTooFew { .. }
         | Refusal::ClusterFull { .. } => fault,
     }
 }

@@ -20,6 +20,12 @@ pub enum Problem {
     /// Nothing is served under this path.
     #[error("nothing is served under this path")]
     PathUnknown,
+    /// What the old product had and this one has not yet.
+    #[error("{feature}: this registry does not have that yet; GET /api/v0/meta/features says more")]
+    FeatureMissing {
+        /// In a word.
+        feature: &'static str,
+    },
     /// Trust data of docker's content trust. No bare 404: to its clients that would mean that there
     /// is none yet, and they would begin some.
     #[error(
@@ -92,6 +98,12 @@ pub enum Problem {
         /// When.
         retry_after_s: u32,
     },
+    /// The old password, given to choose a new one, is not the account's.
+    #[error("the old password is not that of {account}; nothing was changed")]
+    PasswordIncorrect {
+        /// The user.
+        account: String,
+    },
     /// More requests than one caller may send.
     #[error(transparent)]
     TooManyRequests(#[from] Exceeded),
@@ -121,6 +133,10 @@ pub enum Problem {
         /// What was pushed to.
         repository: RepositoryName,
     },
+
+    /// With accounts and what they grant.
+    #[error(transparent)]
+    Account(#[from] AccountProblem),
 
     /// The tag stands in a repository whose tags do not move. Clients know the words.
     #[error(
@@ -227,6 +243,34 @@ pub enum Problem {
     /// Ours to mend. The caller sees an id, the log the cause.
     #[error("{0}")]
     Fault(String),
+}
+
+/// What only the management API can be asked: about accounts and what they grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountProblem {
+    /// A user's repository is shared with no team.
+    #[error("{repository} belongs to a user; only an organization shares with teams")]
+    RepositoryNotShared {
+        /// What was to be shared, or no more.
+        repository: RepositoryName,
+    },
+    /// The team has no grant on all repositories of its organization.
+    #[error("the team {team} was granted nothing on all repositories of {namespace}")]
+    NamespaceAccessUnknown {
+        /// The organization.
+        namespace: String,
+        /// The team.
+        team: String,
+    },
+    /// What ends must not make what does not.
+    #[error("access tokens are made, and switched on again, with a password: sign in with yours")]
+    PasswordNeeded,
+    /// No account of that name or id, or one that is no user.
+    #[error("there is no user {name}")]
+    UserUnknown {
+        /// What was asked for.
+        name: String,
+    },
 }
 
 impl From<Failure> for Problem {

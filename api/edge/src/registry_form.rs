@@ -44,7 +44,9 @@ pub fn respond(problem: &Problem, request: &RequestId, is_head: bool) -> Respons
 fn form_of(problem: &Problem) -> Form {
     use StatusCode as S;
     match problem {
-        Problem::PathUnknown => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
+        Problem::PathUnknown | Problem::FeatureMissing { .. } => {
+            Form::new(S::NOT_FOUND, "NAME_UNKNOWN")
+        }
         Problem::MethodNotAllowed { .. } | Problem::TrustDataNotKept => {
             Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED")
         }
@@ -59,6 +61,7 @@ fn form_of(problem: &Problem) -> Form {
         Problem::PageNumber { .. }
         | Problem::Parameter(_)
         | Problem::VisibilityUnknown { .. }
+        | Problem::Account(_)
         | Problem::Json(_) => Form::new(S::BAD_REQUEST, "UNSUPPORTED"),
         Problem::HeadTooLarge { what: "headers", .. } => {
             Form::new(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "UNSUPPORTED")
@@ -73,14 +76,11 @@ fn form_of(problem: &Problem) -> Form {
         Problem::Unauthorized { .. } => Form::new(S::UNAUTHORIZED, "UNAUTHORIZED"),
         Problem::TooManyAttempts { .. } => too_many("TOO_MANY_ATTEMPTS"),
         Problem::TooManyRequests(_) => too_many("TOO_MANY_REQUESTS"),
-        Problem::Denied { reason, .. } => {
-            Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
-        }
-        Problem::NotAuthorized => Form::new(S::FORBIDDEN, "DENIED").because("ADMIN_REQUIRED"),
+        Problem::Denied { reason, .. } => denied(form::word(*reason)),
+        Problem::NotAuthorized => denied("ADMIN_REQUIRED"),
+        Problem::PasswordIncorrect { .. } => denied("PASSWORD_INCORRECT"),
         Problem::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
-        Problem::RepositoryNotCreated { .. } => {
-            Form::new(S::FORBIDDEN, "DENIED").because("REPOSITORY_NOT_CREATED")
-        }
+        Problem::RepositoryNotCreated { .. } => denied("REPOSITORY_NOT_CREATED"),
         Problem::TagImmutable { .. } => Form::new(S::CONFLICT, "DENIED").because("TAG_IMMUTABLE"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "MANIFEST_UNKNOWN"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
@@ -102,6 +102,11 @@ fn form_of(problem: &Problem) -> Form {
     }
 }
 
+/// A right that is missing.
+fn denied(reason: &'static str) -> Form {
+    Form::new(StatusCode::FORBIDDEN, "DENIED").because(reason)
+}
+
 /// A caller's own limit (CL7).
 fn too_many(reason: &'static str) -> Form {
     Form::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS").because(reason)
@@ -115,6 +120,10 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         Refusal::ReadOnly => unsupported.because("READ_ONLY"),
         Refusal::Denied { reason, .. } => {
             Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
+        }
+        // A push to a namespace whose former owner's things are still being removed.
+        Refusal::AccountGoing { .. } => {
+            Form::new(S::CONFLICT, "DENIED").because("ACCOUNT_BEING_DELETED")
         }
         Refusal::AccountNameInvalid { .. } | Refusal::RepositoryNameUnfit { .. } => {
             Form::new(S::BAD_REQUEST, "NAME_INVALID")
@@ -138,33 +147,28 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         Refusal::PreconditionFailed { .. } => {
             Form::new(S::PRECONDITION_FAILED, "DENIED").because("PRECONDITION_FAILED")
         }
-        Refusal::SessionClosed { .. }
-        | Refusal::NumberClosed { .. }
-        | Refusal::LifeOver { .. }
-        | Refusal::IncarnationUnknown { .. }
-        | Refusal::MemberUnknown { .. }
-        | Refusal::ReplicaIdTaken { .. }
-        | Refusal::KeyStruck { .. }
-        | Refusal::MachineTaken { .. }
-        | Refusal::MemberIsVoter { .. }
-        | Refusal::MembersExhausted
-        | Refusal::JoinTokenUnknown { .. }
-        | Refusal::JoinTokenExpired { .. }
-        | Refusal::JoinTokenUsedUp { .. }
-        | Refusal::JoinTokenExists { .. }
-        | Refusal::JoinTokenUnfit { .. }
-        | Refusal::ClusterExists { .. }
-        | Refusal::SettingOutOfBounds { .. }
-        | Refusal::AccountIsOrganization { .. }
-        | Refusal::LastAdministrator { .. }
-        | Refusal::RepositoryExists { .. }
-        | Refusal::BlobNeeded { .. }
-        | Refusal::GenerationPassed { .. }
-        | Refusal::HolderListed { .. }
-        | Refusal::HolderUnlisted { .. }
-        | Refusal::CopiesTooFew { .. }
-        | Refusal::ClusterFull { .. }
-        | Refusal::AccountExists { .. } => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+        // One a line, they would bury the arms that say something.
+        #[rustfmt::skip]
+        Refusal::SessionClosed { .. } | Refusal::NumberClosed { .. } | Refusal::LifeOver { .. }
+        | Refusal::IncarnationUnknown { .. } | Refusal::MemberUnknown { .. }
+        | Refusal::ReplicaIdTaken { .. } | Refusal::KeyStruck { .. }
+        | Refusal::MachineTaken { .. } | Refusal::MemberIsVoter { .. }
+        | Refusal::MembersExhausted | Refusal::JoinTokenUnknown { .. }
+        | Refusal::JoinTokenExpired { .. } | Refusal::JoinTokenUsedUp { .. }
+        | Refusal::JoinTokenExists { .. } | Refusal::JoinTokenUnfit { .. }
+        | Refusal::ClusterExists { .. } | Refusal::SettingOutOfBounds { .. }
+        | Refusal::AccountIsOrganization { .. } | Refusal::LastAdministrator { .. }
+        | Refusal::RepositoryExists { .. } | Refusal::BlobNeeded { .. }
+        | Refusal::GenerationPassed { .. } | Refusal::HolderListed { .. }
+        | Refusal::HolderUnlisted { .. } | Refusal::CopiesTooFew { .. }
+        | Refusal::ClusterFull { .. } | Refusal::AccountExists { .. }
+        | Refusal::NotAuthorized { .. } | Refusal::AccountUnknown { .. }
+        | Refusal::AccountIsUser { .. } | Refusal::GroupMemberUnknown { .. }
+        | Refusal::TeamUnknown | Refusal::TeamExists { .. } | Refusal::TeamNameInvalid { .. }
+        | Refusal::TeamElsewhere { .. } | Refusal::PasswordChanged { .. }
+        | Refusal::AccessTokenUnknown | Refusal::AccessTokenExists => {
+            Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN")
+        },
     }
 }
 

@@ -35,6 +35,13 @@ impl RequestId {
     }
 }
 
+/// A path as the log tells it: short, and without an access token that stands in the place of its
+/// hash.
+fn told(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.starts_with("hf_") { "hf_…" } else { part });
+    parts.collect::<Vec<_>>().join("/").chars().take(300).collect()
+}
+
 /// Names, counts and logs one request.
 ///
 /// The path is logged, the query is not: nothing secret belongs there, but clients err.
@@ -46,7 +53,7 @@ pub async fn observe<F: Future<Output = Response>>(
     let id = RequestId::random();
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
-    let path: String = request.uri().path().chars().take(300).collect();
+    let path = told(request.uri().path());
     let client = request.extensions().get::<Connected>().map(|connected| connected.address);
     let client = client.map_or_else(String::new, |address| address.ip().to_string());
     let span = tracing::info_span!("request", id = %id.0, %method, path, client);

@@ -4,12 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use content::content::Content;
+use edge::context::Context;
 use health::facts::Health;
+use metadata::access_tokens::commands::{AccessTokensUsed, BATCH_MAX};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::allocator;
+
 /// Old uploads are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(15);
+/// What access tokens were used is told to the cluster this often.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+
+/// Free memory is given back this often.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(90);
 
 /// Tasks that end with the replica.
 #[derive(Default)]
@@ -30,7 +39,7 @@ impl Drop for Tasks {
     }
 }
 
-/// The loops that keep content and health in order.
+/// The loops that keep content, tokens and health in order.
 pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
     let here = Handle::current();
     let (healing, leases, uploads) = (content.clone(), content.clone(), content.clone());
@@ -44,6 +53,29 @@ pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
             }
         }
     });
+    tasks.spawn(&here, async {
+        loop {
+            tokio::time::sleep(GIVE_BACK_EVERY).await;
+            // It may take milliseconds; one that fails was ended with the replica.
+            let _ = tokio::task::spawn_blocking(allocator::give_back).await;
+        }
+    });
+    tasks.spawn(&here, tell_uses(Arc::clone(&health.context)));
     let health = Arc::clone(health);
     tasks.spawn(&here, async move { health::checks::run(&health).await });
+}
+
+/// Tells the cluster which access tokens were used here. What cannot be told is dropped: it is for
+/// people to look at, and the next use of the same token is told again.
+async fn tell_uses(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(TELL_EVERY).await;
+        let uses = context.auth.take_uses(BATCH_MAX);
+        if uses.is_empty() {
+            continue;
+        }
+        if let Err(error) = context.cluster.propose(AccessTokensUsed { uses }.into()).await {
+            tracing::debug!(%error, "uses of access tokens were not told");
+        }
+    }
 }

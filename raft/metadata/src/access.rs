@@ -4,26 +4,34 @@
 //! go while a command is on its way. Both ask here.
 //!
 //! Source: docs of the old interface, "Permissions": a repository belongs to a namespace, one user
-//! or organization; its owner and system administrators hold every right; `public` gives everyone
-//! reading.
+//! or organization; its owner, an organization's owners and system administrators hold every right;
+//! teams hold what they were granted, on one repository or on all of their organization, and the
+//! highest grant counts; `public` gives everyone reading.
 
 use std::fmt::{Display, Formatter};
 
 use oci::name::RepositoryName;
 
-use crate::accounts;
+use crate::accounts::{self, AccountId, AccountKind, AccountRow};
 use crate::codec::numbered;
+use crate::grants;
+use crate::organizations;
 use crate::refusal::Refusal;
 use crate::repositories::{self, RepositoryRow, Visibility};
 use crate::ruling::Ruling;
 use crate::settings;
 use crate::tables::{Damage, Read};
+use crate::teams::{self, TeamId};
+
+pub mod standing;
 
 /// Somebody who asks, as the state knows them now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The account; `None` for somebody who did not sign in.
     pub account: Option<String>,
+    /// Its id.
+    pub id: Option<AccountId>,
     /// Whether the account is a system administrator.
     pub is_admin: bool,
 }
@@ -41,6 +49,41 @@ pub enum Action {
     Administer,
     /// Create it on purpose.
     Create,
+    /// Have it scanned.
+    Scan,
+    /// Copy an image of it elsewhere, or one from elsewhere into it.
+    Promote,
+    /// Sign what is in it.
+    Sign,
+    /// See what happened to it, but for pulls, promotions and mirroring.
+    SeeEvents,
+    /// See all that happened to it.
+    SeeAllEvents,
+}
+
+impl Action {
+    /// Every action with its word in the API.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("pull", Self::Pull),
+        ("push", Self::Push),
+        ("delete", Self::Delete),
+        ("administer", Self::Administer),
+        ("create", Self::Create),
+        ("scan", Self::Scan),
+        ("promote", Self::Promote),
+        ("sign", Self::Sign),
+        ("see-events", Self::SeeEvents),
+        ("see-all-events", Self::SeeAllEvents),
+    ];
+
+    /// The level it needs.
+    fn level(self) -> Level {
+        match self {
+            Self::Pull | Self::SeeEvents => Level::Read,
+            Self::Push | Self::Delete | Self::Scan | Self::Promote | Self::Sign => Level::Write,
+            Self::Administer | Self::Create | Self::SeeAllEvents => Level::Admin,
+        }
+    }
 }
 
 numbered! {
@@ -84,7 +127,7 @@ impl Display for Reason {
 }
 
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the caller may.
     pub allowed: bool,
@@ -93,22 +136,74 @@ pub struct Decision {
     pub visible: bool,
     /// Why.
     pub reason: Reason,
+    /// How far the caller's rights go.
+    pub level: Level,
+    /// What gives the caller those rights.
+    pub rule: Rule,
 }
 
 /// How far a caller's rights on a repository go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub enum Level {
+    /// Not even to know of it.
     Nothing,
+    /// To pull.
     Read,
+    /// To push and delete.
     Write,
+    /// To change it.
     Admin,
+    /// All that, and to have a push create it.
+    Owner,
+}
+
+impl Level {
+    /// Its name in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Read => "read-only",
+            Self::Write => "read-write",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl From<grants::Level> for Level {
+    fn from(level: grants::Level) -> Self {
+        match level {
+            grants::Level::ReadOnly => Self::Read,
+            grants::Level::ReadWrite => Self::Write,
+            grants::Level::Admin => Self::Admin,
+        }
+    }
+}
+
+/// What gives a caller a level: the first of these that gives the highest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Nothing does.
+    NoGrant,
+    /// A system administrator may do everything.
+    SystemAdministrator,
+    /// The repository stands in the caller's own namespace.
+    OwnNamespace,
+    /// The caller owns the organization.
+    OrganizationOwner,
+    /// A team of the caller was granted it for all repositories of the organization.
+    NamespaceGrant(TeamId),
+    /// A team of the caller was granted it for this repository.
+    RepositoryGrant(TeamId),
+    /// Everyone may read a public repository.
+    PublicRepository,
 }
 
 /// The caller behind an account; `None` where it is gone, inactive or no user.
 pub fn caller(read: &impl Read, account: &str) -> Result<Option<Caller>, Damage> {
-    let row = accounts::find(read, account)?;
-    let row = row.filter(|row| row.is_active && row.kind == accounts::AccountKind::User);
-    Ok(row.map(|row| Caller { account: Some(account.to_owned()), is_admin: row.is_admin }))
+    let row = accounts::find(read, account)?.filter(AccountRow::signs_in);
+    let account = Some(account.to_owned());
+    Ok(row.map(|row| Caller { account, id: Some(row.id), is_admin: row.is_admin }))
 }
 
 /// Decides whether `caller` may do `action` with `repository`, existing or not.
@@ -118,50 +213,112 @@ pub fn judge(
     repository: &RepositoryName,
     action: Action,
 ) -> Result<Decision, Damage> {
-    let row = repositories::find(read, repository)?;
-    decide(read, caller, (repository, row.as_ref()), action)
+    decide(read, caller, &Place::find(read, repository)?, action)
+}
+
+/// What stands under a repository's name.
+struct Place {
+    owner: Option<AccountRow>,
+    row: Option<RepositoryRow>,
+}
+
+impl Place {
+    /// Without its account nothing of a namespace can be reached: what is there is going.
+    fn find(read: &impl Read, repository: &RepositoryName) -> Result<Self, Damage> {
+        let owner = accounts::find(read, repository.namespace())?;
+        let row = match &owner {
+            Some(_) => repositories::find(read, repository)?,
+            None => None,
+        };
+        Ok(Self { owner, row })
+    }
 }
 
 fn decide(
     read: &impl Read,
     caller: &Caller,
-    (repository, row): (&RepositoryName, Option<&RepositoryRow>),
+    place: &Place,
     action: Action,
 ) -> Result<Decision, Damage> {
-    let level = level(caller, repository, row);
+    let (level, rule) = rights(read, caller, place)?;
     let visible = level >= Level::Read;
-    let needed = match action {
-        Action::Pull => Level::Read,
-        Action::Push | Action::Delete => Level::Write,
-        Action::Administer | Action::Create => Level::Admin,
-    };
+    let of =
+        |reason| Decision { allowed: reason == Reason::Permitted, visible, reason, level, rule };
+    let needed = action.level();
+    // Who may see what is there may know that nothing is.
+    if place.row.is_none() && visible && !matches!(action, Action::Push | Action::Create) {
+        return Ok(of(Reason::RepositoryMissing));
+    }
     if level < needed {
-        let reason = match (&caller.account, level, needed) {
+        return Ok(of(match (&caller.account, level, needed) {
             (None, _, _) => Reason::SignInRequired,
             (_, Level::Nothing, _) => Reason::ReadRequired,
             (_, _, Level::Admin) => Reason::AdminRequired,
             _ => Reason::WriteRequired,
-        };
-        return Ok(Decision { allowed: false, visible, reason });
+        }));
     }
-    let reason = match (row, action) {
+    Ok(of(match (&place.row, action) {
         (Some(_), _) | (None, Action::Create) => Reason::Permitted,
-        (None, Action::Push) if level < Level::Admin => Reason::AdminRequired,
+        (None, Action::Push) if level < Level::Owner => Reason::RepositoryMissing,
         (None, Action::Push) if settings::get(read)?.create_repository_on_push => Reason::Permitted,
         (None, Action::Push) => Reason::CreateOnPushOff,
         (None, _) => Reason::RepositoryMissing,
-    };
-    Ok(Decision { allowed: reason == Reason::Permitted, visible, reason })
+    }))
 }
 
-fn level(caller: &Caller, repository: &RepositoryName, row: Option<&RepositoryRow>) -> Level {
-    if caller.is_admin || caller.account.as_deref() == Some(repository.namespace()) {
-        Level::Admin
-    } else if row.is_some_and(|row| row.visibility == Visibility::Public) {
-        Level::Read
-    } else {
-        Level::Nothing
+/// How far a caller's rights go, and by what.
+fn rights(
+    read: &impl Read,
+    caller: &Caller,
+    Place { owner, row }: &Place,
+) -> Result<(Level, Rule), Damage> {
+    if caller.is_admin {
+        return Ok((Level::Owner, Rule::SystemAdministrator));
     }
+    let Some(owner) = owner else { return Ok((Level::Nothing, Rule::NoGrant)) };
+    let best = match row {
+        Some(row) if row.visibility == Visibility::Public => (Level::Read, Rule::PublicRepository),
+        _ => (Level::Nothing, Rule::NoGrant),
+    };
+    let Some(user) = &caller.id else { return Ok(best) };
+    if owner.id == *user {
+        return Ok((Level::Owner, Rule::OwnNamespace));
+    }
+    if owner.kind == AccountKind::User {
+        return Ok(best);
+    }
+    match organizations::member(read, &owner.id, user)? {
+        None => Ok(best),
+        Some(member) if member.is_admin => Ok((Level::Owner, Rule::OrganizationOwner)),
+        Some(_) => granted(read, (&owner.id, row.as_ref()), user, best),
+    }
+}
+
+/// The highest of `best` and what the user's teams were granted here.
+fn granted(
+    read: &impl Read,
+    (organization, row): (&AccountId, Option<&RepositoryRow>),
+    user: &AccountId,
+    mut best: (Level, Rule),
+) -> Result<(Level, Rule), Damage> {
+    for team in teams::of_user(read, user, organization, (&[], usize::MAX))?.items {
+        let everywhere = grants::on_namespace(read, organization, &team)?;
+        let here = match row {
+            Some(row) => grants::on_repository(read, row.number(), &team)?,
+            None => None,
+        };
+        let found = [
+            everywhere.map(|level| (level.into(), Rule::NamespaceGrant(team))),
+            here.map(|level| (level.into(), Rule::RepositoryGrant(team))),
+        ];
+        for (level, rule) in found.into_iter().flatten() {
+            // A deleted team's grants go with the entries that follow its deletion.
+            if level > best.0 && teams::exists(read, &team)? {
+                best = (level, rule);
+            }
+        }
+    }
+    Ok(best)
 }
 
 /// Asked by apply: refuses unless the account `actor` may do `action` now. Returns the repository,
@@ -178,10 +335,9 @@ pub(crate) fn permit(
         reason,
     };
     let caller = caller(read, actor)?.ok_or_else(|| denied(Reason::AccountInactive))?;
-    let row = repositories::find(read, repository)?;
-    let decision = decide(read, &caller, (repository, row.as_ref()), action)?;
-    match decision.reason {
-        Reason::Permitted => Ok(row),
+    let place = Place::find(read, repository)?;
+    match decide(read, &caller, &place, action)?.reason {
+        Reason::Permitted => Ok(place.row),
         Reason::RepositoryMissing | Reason::CreateOnPushOff => {
             Err(Refusal::RepositoryUnknown { repository: repository.clone() }.into())
         }

@@ -5,18 +5,26 @@ use oci::name::RepositoryName;
 use crate::codec::{message, numbered};
 use crate::key;
 use crate::moment::Moment;
-use crate::outcome::Answer;
-use crate::page::Page;
+use crate::page::{Listing, Page};
 use crate::refusal::Refusal;
 use crate::row;
 use crate::ruling::Ruling;
-use crate::tables::{Damage, Read, Table, Write};
+use crate::tables::{Damage, Read, Row, Table, Write};
+
+pub mod commands;
+pub mod deletion;
 
 /// The old product kept its administrators in an organization of this name; nobody may take it.
 const RESERVED: &str = "docker-datacenter";
 
 /// An account's name in bytes, at most.
 const NAME_BYTES_MAX: usize = 100;
+
+/// A person's or organization's full name in bytes, at most.
+pub const FULL_NAME_BYTES_MAX: usize = 1024;
+
+/// What names an account for ever, also after another has taken its name.
+pub type AccountId = [u8; 16];
 
 numbered! {
     /// What an account is.
@@ -32,7 +40,7 @@ message! {
     /// An account, under its name.
     pub struct AccountRow {
         /// Never used for another account.
-        1 id: [u8; 16],
+        1 id: AccountId,
         /// User or organization.
         2 kind: AccountKind,
         /// In PHC text form; empty for an organization.
@@ -43,100 +51,170 @@ message! {
         5 is_active: bool,
         /// Milliseconds since 1970.
         6 created_wall_ms: u64,
+        /// As people call it.
+        7 full_name: String,
+        /// Whether it came with a list of accounts from elsewhere.
+        8 is_imported: bool,
+        /// Members, of an organization.
+        9 members: u64,
+        /// Teams, of an organization.
+        10 teams: u64,
     }
 }
 
-message! {
-    /// Creates a user, or gives an existing one another password and standing.
-    pub struct UserPut {
-        /// The user's name, also its namespace.
-        1 name: String,
-        /// In PHC text form.
-        2 password_hash: String,
-        /// Whether it is a system administrator.
-        3 is_admin: bool,
+impl AccountRow {
+    /// Whether it is a user who may sign in.
+    pub fn signs_in(&self) -> bool {
+        self.kind == AccountKind::User && self.is_active
     }
-}
 
-message! {
-    /// Creates a user; refused where the name belongs to an account, whoever asked first.
-    pub struct UserCreate {
-        /// The user's name, also its namespace.
-        1 name: String,
-        /// In PHC text form.
-        2 password_hash: String,
-        /// Whether it is a system administrator.
-        3 is_admin: bool,
+    fn is_administrator(&self) -> bool {
+        self.signs_in() && self.is_admin
     }
-}
 
-impl UserCreate {
-    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
-        let Self { name, password_hash, is_admin } = self;
-        check_name(name)?;
-        if find(tables, name)?.is_some() {
-            return Err(Refusal::AccountExists { name: name.clone() }.into());
+    /// The letters under which a list finds it.
+    pub(crate) fn letters(&self) -> Vec<u8> {
+        if self.kind == AccountKind::Organization {
+            return vec![Filter::Organizations.letter()];
         }
-        put(tables, name, &user(password_hash, *is_admin, moment));
-        Ok(Answer::Done)
+        let standing = if self.is_admin { Filter::Admins } else { Filter::NonAdmins };
+        let activity = if self.is_active { Filter::ActiveUsers } else { Filter::InactiveUsers };
+        [Filter::Users, standing, activity].map(Filter::letter).to_vec()
     }
 }
 
-impl UserPut {
-    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
-        check_name(&self.name)?;
-        let name = &self.name;
-        let row = match find(tables, name)? {
-            None => user(&self.password_hash, self.is_admin, moment),
-            Some(row) if row.kind == AccountKind::Organization => {
-                return Err(Refusal::AccountIsOrganization { name: name.clone() }.into());
-            }
-            Some(row) => {
-                if row.is_admin && !self.is_admin && !another_administrator(tables, name)? {
-                    return Err(Refusal::LastAdministrator { name: name.clone() }.into());
-                }
-                let password_hash = self.password_hash.clone();
-                AccountRow { password_hash, is_admin: self.is_admin, is_active: true, ..row }
-            }
-        };
-        put(tables, name, &row);
-        Ok(Answer::Done)
+/// Which accounts a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Every account.
+    All,
+    /// Users.
+    Users,
+    /// Organizations.
+    Organizations,
+    /// Users who are system administrators.
+    Admins,
+    /// Users who are not.
+    NonAdmins,
+    /// Users who may sign in.
+    ActiveUsers,
+    /// Users who may not.
+    InactiveUsers,
+}
+
+impl Filter {
+    /// The first byte of a key of `AccountFilters`; nothing stands under that of `All`.
+    fn letter(self) -> u8 {
+        match self {
+            Self::All => b'*',
+            Self::Users => b'u',
+            Self::Organizations => b'o',
+            Self::Admins => b'a',
+            Self::NonAdmins => b'n',
+            Self::ActiveUsers => b'c',
+            Self::InactiveUsers => b'i',
+        }
     }
 }
 
-/// A user that comes into being now.
-fn user(password_hash: &str, is_admin: bool, moment: &Moment) -> AccountRow {
-    AccountRow {
-        id: moment.random,
-        kind: AccountKind::User,
-        password_hash: password_hash.to_owned(),
-        is_admin,
-        is_active: true,
-        created_wall_ms: moment.wall_ms,
-    }
-}
+/// A name with its account.
+pub type Named = (String, AccountRow);
 
 /// The account of that name.
 pub fn find(read: &impl Read, name: &str) -> Result<Option<AccountRow>, Damage> {
     row::find(read, Table::Accounts, name.as_bytes())
 }
 
-/// Accounts by name, after `last`.
-pub fn page(
-    read: &impl Read,
-    last: &str,
-    limit: usize,
-) -> Result<Page<(String, AccountRow)>, Damage> {
-    let from = if last.is_empty() { Vec::new() } else { key::after(last.as_bytes().to_vec()) };
-    let rows = read.range(Table::Accounts, &from, None, limit.saturating_add(1))?;
-    let accounts = rows.into_iter().map(|(key, value)| {
-        Ok((key::text(&key)?.to_owned(), row::decode(Table::Accounts, &value)?))
-    });
-    Ok(Page::cut(accounts.collect::<Result<_, Damage>>()?, limit))
+/// The account with that id.
+pub fn find_by_id(read: &impl Read, id: &AccountId) -> Result<Option<Named>, Damage> {
+    let Some(name) = read.get(Table::AccountIds, id)? else { return Ok(None) };
+    let name = key::text(&name)?.to_owned();
+    let row = find(read, &name)?.ok_or_else(|| Damage(format!("{name} has an id and no row")))?;
+    Ok(Some((name, row)))
 }
 
-pub(crate) fn put(tables: &mut impl Write, name: &str, row: &AccountRow) {
+/// Accounts by name, after `last`.
+pub fn page(read: &impl Read, last: &str, limit: usize) -> Result<Page<Named>, Damage> {
+    let from = if last.is_empty() { Vec::new() } else { key::after(last.as_bytes().to_vec()) };
+    let rows = read.range(Table::Accounts, &from, None, limit.saturating_add(1))?;
+    Ok(Page::cut(rows.iter().map(named).collect::<Result<_, _>>()?, limit))
+}
+
+/// The accounts that `filter` shows, by name, from `start` on, which need not be one.
+pub fn listing(
+    read: &impl Read,
+    filter: Filter,
+    start: &str,
+    limit: usize,
+) -> Result<Listing<Named>, Damage> {
+    let wanted = limit.saturating_add(1);
+    if filter == Filter::All {
+        let rows = read.range(Table::Accounts, start.as_bytes(), None, wanted)?;
+        return Ok(Listing::cut(rows.iter().map(named).collect::<Result<_, _>>()?, limit));
+    }
+    let letter = [filter.letter()];
+    let (from, end) = (key::join(&[&letter, start.as_bytes()]), key::after_prefix(&letter));
+    let marks = read.range(Table::AccountFilters, &from, end.as_deref(), wanted)?;
+    let items = marks.iter().map(|(key, _)| {
+        let name = key::text(&key[1..])?.to_owned();
+        let row = find(read, &name)?;
+        Ok((name.clone(), row.ok_or_else(|| Damage(format!("{name} is listed, not there")))?))
+    });
+    Ok(Listing::cut(items.collect::<Result<_, Damage>>()?, limit))
+}
+
+/// How many accounts `filter` shows. Reads as many keys: for pages, not for every request.
+pub fn count(read: &impl Read, filter: Filter) -> Result<usize, Damage> {
+    if filter == Filter::All {
+        return Ok(count(read, Filter::Users)? + count(read, Filter::Organizations)?);
+    }
+    Ok(row::under(read, Table::AccountFilters, &[filter.letter()], usize::MAX)?.len())
+}
+
+fn named((key, value): &Row) -> Result<Named, Damage> {
+    Ok((key::text(key)?.to_owned(), row::decode(Table::Accounts, value)?))
+}
+
+/// Sets the row and what leads to it.
+pub(crate) fn put(tables: &mut impl Write, name: &str, row: &AccountRow) -> Result<(), Damage> {
+    let before = find(tables, name)?.map(|row| row.letters()).unwrap_or_default();
+    let letters = row.letters();
+    for letter in before.iter().filter(|letter| !letters.contains(letter)) {
+        tables.delete(Table::AccountFilters, &key::join(&[&[*letter], name.as_bytes()]));
+    }
+    for letter in letters.iter().filter(|letter| !before.contains(letter)) {
+        row::mark(tables, Table::AccountFilters, key::join(&[&[*letter], name.as_bytes()]));
+    }
+    if before.is_empty() {
+        tables.put(Table::AccountIds, row.id.to_vec(), name.as_bytes().to_vec());
+    }
     row::put(tables, Table::Accounts, name.as_bytes().to_vec(), row);
+    Ok(())
+}
+
+/// Takes the row away, and what leads to it; what it owns goes later (`deletion`).
+pub(crate) fn remove(tables: &mut impl Write, name: &str, row: &AccountRow) {
+    for letter in row.letters() {
+        tables.delete(Table::AccountFilters, &key::join(&[&[letter], name.as_bytes()]));
+    }
+    tables.delete(Table::AccountIds, &row.id);
+    tables.delete(Table::Accounts, name.as_bytes());
+}
+
+/// An account that comes into being now, active and without anything.
+pub(crate) fn new(kind: AccountKind, moment: &Moment) -> AccountRow {
+    AccountRow {
+        id: moment.random,
+        kind,
+        password_hash: String::new(),
+        is_admin: false,
+        is_active: true,
+        created_wall_ms: moment.wall_ms,
+        full_name: String::new(),
+        is_imported: false,
+        members: 0,
+        teams: 0,
+    }
 }
 
 /// Creates an organization, as an administrator's push to a new namespace does.
@@ -145,40 +223,52 @@ pub(crate) fn create_organization(
     name: &str,
     moment: &Moment,
 ) -> Ruling<()> {
-    check_name(name)?;
-    let row = AccountRow {
-        // The repository of the same command has the other id.
-        id: moment.random.map(|byte| !byte),
-        kind: AccountKind::Organization,
-        password_hash: String::new(),
-        is_admin: false,
-        is_active: true,
-        created_wall_ms: moment.wall_ms,
-    };
-    put(tables, name, &row);
+    check_free(tables, name)?;
+    // The repository of the same command has the other id.
+    let id = moment.random.map(|byte| !byte);
+    put(tables, name, &AccountRow { id, ..new(AccountKind::Organization, moment) })?;
     Ok(())
 }
 
-/// A name must be fit to be a repository's namespace.
+/// Refuses a name that is none, or that belongs to an account, or did and its rows still go.
+pub(crate) fn check_free(read: &impl Read, name: &str) -> Ruling<()> {
+    check_name(name)?;
+    if find(read, name)?.is_some() {
+        return Err(Refusal::AccountExists { name: name.to_owned() }.into());
+    }
+    match read.get(Table::DeletedAccounts, name.as_bytes())? {
+        Some(_) => Err(Refusal::AccountGoing { name: name.to_owned() }.into()),
+        None => Ok(()),
+    }
+}
+
+/// A name must be fit to be a repository's namespace, and not look like an id.
 pub(crate) fn check_name(name: &str) -> Ruling<()> {
     let one_component = !name.contains('/') && RepositoryName::parse(name).is_ok();
-    if one_component && name.len() <= NAME_BYTES_MAX && name != RESERVED {
+    let fits = one_component && name.len() <= NAME_BYTES_MAX && name != RESERVED;
+    if fits && !looks_like_an_id(name) {
         Ok(())
     } else {
         Err(Refusal::AccountNameInvalid { name: name.to_owned() }.into())
     }
 }
 
-fn another_administrator(read: &impl Read, than: &str) -> Result<bool, Damage> {
-    let mut last = String::new();
+/// Whether a text has the form of an id, so that a path could mean either.
+pub(crate) fn looks_like_an_id(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    let dashes = text.bytes().filter(|byte| *byte == b'-').count();
+    digits == 32 && digits + dashes == text.len()
+}
+
+/// Whether some active administrator is left without the one of that name.
+pub(crate) fn another_administrator(read: &impl Read, than: &str) -> Result<bool, Damage> {
+    let mut start = String::new();
     loop {
-        let page = page(read, &last, 1000)?;
-        let Some((name, _)) = page.items.last() else { return Ok(false) };
-        last.clone_from(name);
-        let is_one =
-            |(name, row): &(String, AccountRow)| row.is_admin && row.is_active && name != than;
-        if page.items.iter().any(is_one) {
+        let listing = listing(read, Filter::Admins, &start, 100)?;
+        if listing.items.iter().any(|(name, row)| row.is_administrator() && name != than) {
             return Ok(true);
         }
+        let Some((name, _)) = listing.next else { return Ok(false) };
+        start = name;
     }
 }

@@ -4,6 +4,7 @@
 //! bounded number of rows whose time is over, and then carries out the entry's proposals, each as a
 //! whole or not at all, each once.
 
+use crate::accounts;
 use crate::clocks;
 use crate::codec::Malformed;
 use crate::command::Command;
@@ -17,6 +18,7 @@ use crate::repositories::deletion;
 use crate::ruling::{Ruling, Stop};
 use crate::sessions::{self, Admission};
 use crate::tables::{Damage, Draft, VALUE_BYTES_MAX, Write};
+use crate::teams;
 
 /// Expired leases that an entry takes away; grows with its proposals, so that none pile up.
 const LEASES_SWEPT_MAX: usize = 64;
@@ -103,7 +105,9 @@ fn carry_out<W: Write>(
 fn sweep<W: Write>(tables: &mut W, moment: &Moment, proposals: usize) -> Result<(), Damage> {
     leases::sweep(tables, moment, LEASES_SWEPT_MAX + 4 * proposals)?;
     releases::sweep(tables, moment.index, RELEASES_SWEPT_MAX + 4 * proposals)?;
-    deletion::sweep(tables, moment)
+    deletion::sweep(tables, moment)?;
+    teams::sweep(tables)?;
+    accounts::deletion::sweep(tables)
 }
 
 /// Carries out a command unless its session and number say that it was, or that it is too late.

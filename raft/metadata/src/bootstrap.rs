@@ -100,14 +100,11 @@ impl Bootstrap {
         let create_repository_on_push = self.create_repository_on_push;
         settings::put(tables, &SettingsRow { create_repository_on_push, ..SettingsRow::default() });
         let administrator = AccountRow {
-            id: moment.random,
-            kind: AccountKind::User,
             password_hash: self.admin.password_hash.clone(),
             is_admin: true,
-            is_active: true,
-            created_wall_ms: moment.wall_ms,
+            ..accounts::new(AccountKind::User, moment)
         };
-        accounts::put(tables, &self.admin.name, &administrator);
+        accounts::put(tables, &self.admin.name, &administrator)?;
         members::enter(tables, self.member.clone(), moment)?;
         membership::refresh(tables)?;
         Ok(Answer::Done)

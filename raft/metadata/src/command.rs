@@ -1,22 +1,32 @@
 //! Everything that may be asked of the cluster, in one list.
 
-use crate::accounts::{UserCreate, UserPut};
+use crate::access_tokens::commands::{
+    AccessTokenCreate, AccessTokenDelete, AccessTokenUpdate, AccessTokensDelete, AccessTokensUsed,
+};
+use crate::accounts::commands::{
+    AccountDelete, AccountUpdate, OrganizationCreate, PasswordSet, UserCreate, UserPut,
+};
 use crate::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use crate::bootstrap::Bootstrap;
 use crate::codec::{self, Malformed, Message, Reader};
 use crate::collection::{Condemn, Delete};
+use crate::grants::commands::{
+    NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
+};
 use crate::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
 use crate::leases::LeaseRenew;
 use crate::manifests::delete::ManifestDelete;
 use crate::manifests::put::ManifestPut;
 use crate::members::{MemberJoin, MemberRemove, MemberUpdate};
 use crate::moment::Moment;
+use crate::organizations::{MemberDelete, MemberPut};
 use crate::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
 use crate::ruling::Ruling;
 use crate::sessions::SessionOpen;
 use crate::settings::SettingsSet;
 use crate::tables::Write;
 use crate::tags::TagDelete;
+use crate::teams::commands::{TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate};
 use crate::tokens::{JoinTokenCreate, JoinTokenRevoke};
 
 /// A command's bytes, at most: what is bigger goes to the content store and is named by digest.
@@ -91,6 +101,26 @@ commands! {
     24 Delete,
     25 Forget,
     26 UserCreate,
+    27 AccountUpdate,
+    28 AccountDelete,
+    29 OrganizationCreate,
+    30 PasswordSet,
+    31 MemberPut,
+    32 MemberDelete,
+    33 TeamCreate,
+    34 TeamUpdate,
+    35 TeamDelete,
+    36 TeamMemberPut,
+    37 TeamMemberDelete,
+    38 RepositoryGrantPut,
+    39 RepositoryGrantDelete,
+    40 NamespaceGrantPut,
+    41 NamespaceGrantDelete,
+    42 AccessTokenCreate,
+    43 AccessTokenUpdate,
+    44 AccessTokenDelete,
+    45 AccessTokensDelete,
+    46 AccessTokensUsed,
 }
 
 codec::coded!(Command);
@@ -130,6 +160,26 @@ impl Command {
             Self::Delete(command) => command.apply(tables, moment),
             Self::Forget(command) => command.apply(tables, moment),
             Self::UserCreate(command) => command.apply(tables, moment),
+            Self::AccountUpdate(command) => command.apply(tables),
+            Self::AccountDelete(command) => command.apply(tables),
+            Self::OrganizationCreate(command) => command.apply(tables, moment),
+            Self::PasswordSet(command) => command.apply(tables),
+            Self::MemberPut(command) => command.apply(tables),
+            Self::MemberDelete(command) => command.apply(tables),
+            Self::TeamCreate(command) => command.apply(tables, moment),
+            Self::TeamUpdate(command) => command.apply(tables),
+            Self::TeamDelete(command) => command.apply(tables),
+            Self::TeamMemberPut(command) => command.apply(tables),
+            Self::TeamMemberDelete(command) => command.apply(tables),
+            Self::RepositoryGrantPut(command) => command.apply(tables),
+            Self::RepositoryGrantDelete(command) => command.apply(tables),
+            Self::NamespaceGrantPut(command) => command.apply(tables),
+            Self::NamespaceGrantDelete(command) => command.apply(tables),
+            Self::AccessTokenCreate(command) => command.apply(tables, moment),
+            Self::AccessTokenUpdate(command) => command.apply(tables),
+            Self::AccessTokenDelete(command) => command.apply(tables),
+            Self::AccessTokensDelete(command) => command.apply(tables),
+            Self::AccessTokensUsed(command) => command.apply(tables),
         }
     }
 }

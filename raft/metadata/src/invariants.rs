@@ -15,6 +15,7 @@ use crate::manifests::ManifestRow;
 use crate::row;
 use crate::tables::{Damage, Read, Row, Table};
 
+mod accounts;
 mod indexes;
 
 /// Something that should never be.
@@ -38,6 +39,7 @@ pub fn check(read: &impl Read) -> Result<Vec<Violation>, Damage> {
     check_references(read, &mut found)?;
     check_leases(read, &mut found)?;
     indexes::check(read, &mut found)?;
+    accounts::check(read, &mut found)?;
     Ok(found)
 }
 

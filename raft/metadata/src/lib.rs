@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access;
+pub mod access_tokens;
 pub mod accounts;
 pub mod apply;
 pub mod blobs;
@@ -22,6 +23,7 @@ pub mod codec;
 pub mod collection;
 pub mod command;
 pub mod entry;
+pub mod grants;
 pub mod holders;
 pub mod invariants;
 pub mod leases;
@@ -30,6 +32,7 @@ pub mod manifests;
 pub mod members;
 pub mod membership;
 pub mod moment;
+pub mod organizations;
 pub mod outcome;
 pub mod page;
 pub mod placement;
@@ -44,6 +47,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod tables;
 pub mod tags;
+pub mod teams;
 pub mod tokens;
 
 mod key;

@@ -13,7 +13,7 @@ use crate::codec::message;
 use crate::key;
 use crate::links;
 use crate::moment::Moment;
-use crate::page::Page;
+use crate::page::{Listing, Page};
 use crate::repositories::{self, RepositoryNumber};
 use crate::row;
 use crate::tables::{Damage, Read, Table, Write};
@@ -98,6 +98,27 @@ pub fn page(
     };
     let prefix = key::within(row.number(), &[]);
     digest_page(read, Table::Manifests, &prefix, last, limit)
+}
+
+/// The manifests of a repository by digest, from `start` on, which need not be one.
+pub fn listing(
+    read: &impl Read,
+    repository: &RepositoryName,
+    start: Option<&Digest>,
+    limit: usize,
+) -> Result<Listing<(Digest, ManifestRow)>, Damage> {
+    let Some(row) = repositories::find(read, repository)? else {
+        return Ok(Listing { items: Vec::new(), next: None });
+    };
+    let prefix = key::within(row.number(), &[]);
+    let start = start.map(Digest::to_bytes).unwrap_or_default();
+    let rows =
+        row::from_within(read, Table::Manifests, (&prefix, &start), limit.saturating_add(1))?;
+    let items = rows.iter().map(|(key, value)| {
+        let (digest, _) = key::split_digest(&key[prefix.len()..])?;
+        Ok((digest, row::decode(Table::Manifests, value)?))
+    });
+    Ok(Listing::cut(items.collect::<Result<_, Damage>>()?, limit))
 }
 
 /// What the manifest names, in its order.

@@ -65,6 +65,13 @@ choice! {
             /// What `Delete` must name.
             1 generation: u64,
         },
+        /// To `AccessTokensDelete`.
+        10 TokensDeleted {
+            /// How many.
+            1 deleted: u64,
+            /// Where the next part begins; empty at the end.
+            2 next: Vec<u8>,
+        },
     }
 }
 

@@ -316,6 +316,73 @@ choice! {
             /// The name.
             1 name: String,
         },
+        /// Neither as an administrator nor as an owner.
+        #[error("{actor} may not do this")]
+        46 NotAuthorized {
+            /// The account that asked.
+            1 actor: String,
+        },
+        /// Not, or no more.
+        #[error("there is no account {name}")]
+        47 AccountUnknown {
+            /// The name.
+            1 name: String,
+        },
+        /// What belonged to it goes a little with each entry.
+        #[error("the account {name} was deleted, and what belonged to it is being removed; \
+                 try again in a while")]
+        48 AccountGoing {
+            /// The name.
+            1 name: String,
+        },
+        /// Only organizations have members and teams.
+        #[error("{name} is a user, not an organization")]
+        49 AccountIsUser {
+            /// The name.
+            1 name: String,
+        },
+        /// Of an organization or a team.
+        #[error("{user} is not a member of {group}")]
+        50 GroupMemberUnknown {
+            /// The organization or team.
+            1 group: String,
+            /// The user.
+            2 user: String,
+        },
+        /// Not, or no more.
+        #[error("there is no such team")]
+        51 TeamUnknown,
+        /// In that organization.
+        #[error("there is a team {name} already")]
+        52 TeamExists {
+            /// The name.
+            1 name: String,
+        },
+        /// By its grammar.
+        #[error("{name:?} is no name for a team: 1 to 100 letters, digits, dots, dashes and \
+                 underscores, a letter or digit first, and not in the form of an id")]
+        53 TeamNameInvalid {
+            /// The name.
+            1 name: String,
+        },
+        /// Grants stay within an organization.
+        #[error("the team does not belong to the organization {namespace}")]
+        54 TeamElsewhere {
+            /// The organization.
+            1 namespace: String,
+        },
+        /// Since the old one was compared.
+        #[error("the password of {name} was changed in the meantime; try again with that one")]
+        55 PasswordChanged {
+            /// The user.
+            1 name: String,
+        },
+        /// Or it is another's.
+        #[error("there is no such access token")]
+        56 AccessTokenUnknown,
+        /// Drawn at random, so hardly ever.
+        #[error("there is such an access token already; make another")]
+        57 AccessTokenExists,
     }
 }
 

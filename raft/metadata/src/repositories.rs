@@ -10,7 +10,7 @@ use crate::access::{self, Action, Caller};
 use crate::codec::{message, numbered};
 use crate::key;
 use crate::moment::Moment;
-use crate::page::Page;
+use crate::page::{Listing, Page};
 use crate::row;
 use crate::ruling::Ruling;
 use crate::settings;
@@ -19,6 +19,7 @@ use crate::tables::{Damage, Read, Row, Table, Write};
 pub mod commands;
 pub(crate) mod deletion;
 pub mod description;
+pub mod visible;
 
 /// A repository's number, under which its rows stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,53 +79,19 @@ pub fn name_of(
 }
 
 /// The repositories that `caller` may read, after `last`, which need not be one.
-///
-/// Costs a page, however many others there are: a caller reads its own namespace and what is
-/// public.
 pub fn page(
     read: &impl Read,
     caller: &Caller,
     last: &str,
     limit: usize,
 ) -> Result<Page<(RepositoryName, RepositoryRow)>, Damage> {
-    let wanted = limit.saturating_add(1);
-    let from = if last.is_empty() { Vec::new() } else { key::after(last.as_bytes().to_vec()) };
-    if caller.is_admin {
-        let rows = read.range(Table::Repositories, &from, None, wanted)?;
-        let items = rows.iter().map(named).collect::<Result<_, _>>()?;
-        return Ok(Page::cut(items, limit));
-    }
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    for (key, _) in read.range(Table::PublicRepositories, &from, None, wanted)? {
-        names.push(key);
-    }
-    if let Some(account) = &caller.account {
-        let namespace = format!("{account}/").into_bytes();
-        let end = key::after_prefix(&namespace);
-        let from = from.max(namespace);
-        for (key, _) in read.range(Table::Repositories, &from, end.as_deref(), wanted)? {
-            names.push(key);
-        }
-    }
-    names.sort_unstable();
-    names.dedup();
-    let mut items = Vec::with_capacity(names.len().min(wanted));
-    for bytes in names.into_iter().take(wanted) {
-        let name = name(&bytes)?;
-        let row = find(read, &name)?.ok_or_else(|| Damage(format!("{name} has no row")))?;
-        items.push((name, row));
-    }
-    Ok(Page::cut(items, limit))
+    let from = if last.is_empty() { String::new() } else { format!("{last}\0") };
+    let listing = visible::listing(read, caller, ("", &from), limit)?;
+    Ok(Page { more: listing.next.is_some() && limit > 0, items: listing.items })
 }
 
-/// Repositories in byte order, and where the next page begins.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// Names with their rows.
-    pub items: Vec<(RepositoryName, RepositoryRow)>,
-    /// The first one that is not listed any more.
-    pub next: Option<RepositoryName>,
-}
+/// A name with its repository.
+pub type Named = (RepositoryName, RepositoryRow);
 
 /// The repositories whose names begin with `prefix`, from `start` on, which need not be one.
 pub fn listing(
@@ -132,13 +99,11 @@ pub fn listing(
     prefix: &str,
     start: &str,
     limit: usize,
-) -> Result<Listing, Damage> {
+) -> Result<Listing<Named>, Damage> {
     let from = start.max(prefix).as_bytes().to_vec();
     let end = if prefix.is_empty() { None } else { key::after_prefix(prefix.as_bytes()) };
     let rows = read.range(Table::Repositories, &from, end.as_deref(), limit.saturating_add(1))?;
-    let mut items = rows.iter().map(named).collect::<Result<Vec<_>, _>>()?;
-    let next = if items.len() > limit { items.pop().map(|(name, _)| name) } else { None };
-    Ok(Listing { items, next })
+    Ok(Listing::cut(rows.iter().map(named).collect::<Result<_, _>>()?, limit))
 }
 
 fn named((key, value): &Row) -> Result<(RepositoryName, RepositoryRow), Damage> {

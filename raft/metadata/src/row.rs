@@ -54,6 +54,17 @@ pub(crate) fn under_after(
     read.range(table, &from, key::after_prefix(prefix).as_deref(), limit)
 }
 
+/// Rows whose keys begin with `prefix`, from `prefix` and `start` together on.
+pub(crate) fn from_within(
+    read: &impl Read,
+    table: Table,
+    (prefix, start): (&[u8], &[u8]),
+    limit: usize,
+) -> Result<Vec<Row>, Damage> {
+    let from = key::join(&[prefix, start]);
+    read.range(table, &from, key::after_prefix(prefix).as_deref(), limit)
+}
+
 /// A number that counts up from 1 and is never given twice.
 pub(crate) fn next_number(tables: &mut impl Write, name: &[u8]) -> Result<u64, Damage> {
     let next = match tables.get(Table::Singles, name)? {

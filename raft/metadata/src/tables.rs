@@ -101,6 +101,36 @@ tables! {
     29 ReleaseIndexes,
     /// What people say of repositories, by repository.
     30 Descriptions,
+    /// Names of accounts by their id.
+    31 AccountIds,
+    /// Names of accounts by a letter for what they are, and name.
+    32 AccountFilters,
+    /// Accounts that were deleted and whose rows still go, by name.
+    33 DeletedAccounts,
+    /// Members by organization and user.
+    34 OrganizationMembers,
+    /// The same by user and organization.
+    35 MemberOrganizations,
+    /// Teams by organization and name.
+    36 Teams,
+    /// Where a team stands, by its id.
+    37 TeamIds,
+    /// Members of teams by team and user.
+    38 TeamMembers,
+    /// The same by user, organization and team.
+    39 MemberTeams,
+    /// Teams that were deleted and whose rows still go, by id.
+    40 DeletedTeams,
+    /// What a team may do with a repository, by repository and team.
+    41 RepositoryGrants,
+    /// The same by team and repository name.
+    42 TeamGrants,
+    /// What a team may do with all repositories of its organization, by organization and team.
+    43 NamespaceGrants,
+    /// Access tokens by the hash of their text.
+    44 AccessTokens,
+    /// The same by account and hash.
+    45 AccountTokens,
 }
 
 /// The stored bytes are not what apply wrote: the replica stops and rebuilds its tables.

@@ -11,7 +11,7 @@ use crate::codec::{choice, message};
 use crate::key;
 use crate::moment::Moment;
 use crate::outcome::Answer;
-use crate::page::Page;
+use crate::page::{Listing, Page};
 use crate::refusal::Refusal;
 use crate::repositories::{self, RepositoryNumber, RepositoryRow};
 use crate::row;
@@ -131,6 +131,39 @@ pub fn page(
         .iter()
         .map(|(key, value)| Ok((name(&key[prefix.len()..])?, row::decode(Table::Tags, value)?)));
     Ok(Page::cut(tags.collect::<Result<_, Damage>>()?, limit))
+}
+
+/// Tags in byte order, from `start` on, which need not be a tag.
+pub fn listing(
+    read: &impl Read,
+    repository: &RepositoryName,
+    start: &str,
+    limit: usize,
+) -> Result<Listing<(TagName, TagRow)>, Damage> {
+    let Some(row) = repositories::find(read, repository)? else {
+        return Ok(Listing { items: Vec::new(), next: None });
+    };
+    let prefix = key::within(row.number(), &[]);
+    let range = (&prefix[..], start.as_bytes());
+    let rows = row::from_within(read, Table::Tags, range, limit.saturating_add(1))?;
+    let tags = rows
+        .iter()
+        .map(|(key, value)| Ok((name(&key[prefix.len()..])?, row::decode(Table::Tags, value)?)));
+    Ok(Listing::cut(tags.collect::<Result<_, Damage>>()?, limit))
+}
+
+/// How many tags there are. Reads them all, some at a time.
+pub fn count(read: &impl Read, repository: &RepositoryName) -> Result<usize, Damage> {
+    const AT_ONCE: usize = 1000;
+    let (mut last, mut count) = (String::new(), 0);
+    loop {
+        let page = page(read, repository, &last, AT_ONCE)?;
+        count += page.items.len();
+        match page.items.last() {
+            Some((name, _)) if page.more => name.as_str().clone_into(&mut last),
+            _ => return Ok(count),
+        }
+    }
 }
 
 /// The tags that point at a manifest, at most `limit`.

@@ -38,6 +38,7 @@ const FENCES: &[Fence] = &[
     },
     Fence { krate: "crossbeam", homes: &["storage/blobs/"] },
     Fence { krate: "clap", homes: &["tools/", "node/", "chaos-tests/"] },
+    Fence { krate: "clap_complete", homes: &["tools/"] },
     Fence { krate: "anyhow", homes: &["tools/", "node/", "chaos-tests/"] },
 ];
 

@@ -23,6 +23,7 @@ use edge::origin::HostNames;
 use health::facts::{Disk, Facts, Health};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use metadata::accounts::commands::{OrganizationCreate, UserCreate};
 use oci::digest::{Algorithm, Digest};
 use oci::verifier::digest_of;
 use serde_json::Value;
@@ -215,10 +216,26 @@ impl Registry {
         Ask { registry: self, request, body: Vec::new(), is_chunked: false }
     }
 
-    /// Creates a user with the password `pw`.
+    /// Creates a user with the password `pw`, which the API would find too short.
     pub(crate) async fn user(&self, name: &str) {
-        let body = format!("{{\"name\":\"{name}\",\"password\":\"pw\"}}");
-        self.ask("POST", "/enzi/v0/accounts").by_admin().body(body).send().await.is(201);
+        let password = Zeroizing::new("pw".to_owned());
+        let create = UserCreate {
+            name: name.to_owned(),
+            password_hash: auth::password::hash(password).await.unwrap(),
+            is_admin: false,
+            full_name: String::new(),
+            is_inactive: false,
+            is_imported: false,
+            actor: String::new(),
+        };
+        self.cluster.propose(create.into()).await.unwrap();
+    }
+
+    /// Creates an organization.
+    pub(crate) async fn organization(&self, name: &str) {
+        let (name, actor) = (name.to_owned(), ADMIN.0.to_owned());
+        let create = OrganizationCreate { name, full_name: String::new(), actor };
+        self.cluster.propose(create.into()).await.unwrap();
     }
 
     /// A token, with the scopes asked for.
@@ -231,7 +248,9 @@ impl Registry {
         };
         ask.send().await.is(200).json()["token"].as_str().unwrap().to_owned()
     }
+}
 
+impl Registry {
     /// Pushes a blob in one request.
     pub(crate) async fn push_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
         let digest = digest_of(Algorithm::Sha256, bytes);

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
+mod accounts;
+mod api_tokens;
 mod blobs;
 mod harness;
 mod health;
@@ -10,7 +13,17 @@ mod lists;
 mod login;
 mod management;
 mod manifests;
+mod members;
+mod narrowed;
+mod passwords;
+mod people;
 mod ports;
+mod refresh;
 mod repositories;
 mod resent;
 mod rights;
+mod roles;
+mod search;
+mod tags;
+mod team_access;
+mod teams;

@@ -83,26 +83,3 @@ async fn a_join_token_is_shown_once_and_can_be_ended() {
     let bad = registry.ask("POST", path).by_admin().body("{\"uses\":0}").send().await;
     bad.fails(400, "INVALID_PARAMETERS");
 }
-
-#[tokio::test]
-async fn a_user_is_created_once_and_signs_in() {
-    let registry = Registry::start().await;
-    let path = "/enzi/v0/accounts";
-    let body = "{\"name\":\"ann\",\"fullName\":\"Ann\",\"password\":\"pw\",\"isAdmin\":false}";
-    let made = registry.ask("POST", path).by_admin().body(body).send().await.is(201).json();
-    assert_eq!((made["name"].clone(), made["isOrg"].clone()), (json!("ann"), json!(false)));
-    registry.ask("POST", path).by_admin().body(body).send().await.fails(400, "ACCOUNT_EXISTS");
-    registry.ask("GET", "/v2/").by(("ann", "pw")).send().await.is(200);
-    // Both are asked before either has created: one of them is told.
-    let twice =
-        || registry.ask("POST", path).by_admin().body("{\"name\":\"eve\",\"password\":\"pw\"}");
-    let (first, second) = tokio::join!(twice().send(), twice().send());
-    let (made, refused) = if first.status == 201 { (first, second) } else { (second, first) };
-    assert_eq!(made.is(201).json()["name"], "eve");
-    refused.fails(400, "ACCOUNT_EXISTS");
-    registry.ask("POST", path).by(("ann", "pw")).body(body).send().await.is(403);
-    for bad in ["{\"name\":\"Bad Name\",\"password\":\"pw\"}", "{\"name\":\"bob\"}"] {
-        let answer = registry.ask("POST", path).by_admin().body(bad).send().await;
-        answer.fails(400, "INVALID_PARAMETERS");
-    }
-}

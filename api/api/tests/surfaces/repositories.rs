@@ -9,6 +9,7 @@ const ALL: &str = "/api/v0/repositories";
 #[tokio::test]
 async fn a_repository_is_created_shown_changed_and_deleted() {
     let registry = Registry::start().await;
+    registry.organization("ann").await;
     let (namespace, path) = ("/api/v0/repositories/ann", "/api/v0/repositories/ann/web");
     registry.ask("GET", path).by_admin().send().await.fails(404, "NO_SUCH_REPOSITORY");
     let asked = r#"{"name":"web","visibility":"private","shortDescription":"pages","unknown":1}"#;
@@ -38,6 +39,7 @@ async fn a_repository_is_created_shown_changed_and_deleted() {
 async fn what_does_not_do_is_refused_with_its_code() {
     let registry = Registry::start().await;
     registry.user("bob").await;
+    registry.organization("ann").await;
     let namespace = "/api/v0/repositories/ann";
     let cases = [
         (r#"{"name":"web","visibility":"secret"}"#, "INVALID_REPOSITORY_VISIBILITY"),
@@ -53,7 +55,12 @@ async fn what_does_not_do_is_refused_with_its_code() {
     let long = json!({ "name": "web", "shortDescription": "x".repeat(2_000) }).to_string();
     let refused = registry.ask("POST", namespace).by_admin().body(long).send().await;
     refused.fails(400, "INVALID_PARAMETERS");
-    registry.ask("GET", ALL).by(("bob", "pw")).send().await.fails(403, "NOT_AUTHORIZED");
+    let seen = registry.ask("GET", ALL).by(("bob", "pw")).send().await.is(200).json();
+    assert_eq!(seen["repositories"], json!([]));
+    let nobody = registry.ask("POST", &format!("{ALL}/nobody")).by_admin();
+    nobody.body(r#"{"name":"web"}"#).send().await.fails(404, "NO_SUCH_ACCOUNT");
+    let nobody = registry.ask("GET", &format!("{ALL}/nobody")).by_admin();
+    nobody.send().await.fails(404, "NO_SUCH_ACCOUNT");
     registry.ask("GET", ALL).send().await.fails(401, "NOT_AUTHENTICATED");
     for size in ["0", "-1", "x"] {
         let path = format!("{ALL}?pageSize={size}");
@@ -64,6 +71,9 @@ async fn what_does_not_do_is_refused_with_its_code() {
 #[tokio::test]
 async fn lists_come_in_pages_of_all_and_of_one_namespace() {
     let registry = Registry::start().await;
+    for namespace in ["ann", "ann-x", "bob"] {
+        registry.organization(namespace).await;
+    }
     for (namespace, name) in [("ann", "a"), ("ann", "b"), ("ann-x", "c"), ("bob", "d")] {
         let path = format!("{ALL}/{namespace}");
         let body = json!({ "name": name }).to_string();
@@ -82,6 +92,8 @@ async fn lists_come_in_pages_of_all_and_of_one_namespace() {
         start = next.to_str().unwrap().to_owned();
     }
     assert_eq!(seen, ["ann-x/c", "ann/a", "ann/b", "bob/d"]);
+    let counted = registry.ask("GET", &format!("{ALL}?pageSize=1&count=true")).by_admin();
+    assert_eq!(counted.send().await.is(200).header("x-resource-count"), "4");
     let own = registry.ask("GET", &format!("{ALL}/ann")).by_admin().send().await.is(200).json();
     let names: Vec<_> =
         own["repositories"].as_array().unwrap().iter().map(|one| text(one, "name")).collect();

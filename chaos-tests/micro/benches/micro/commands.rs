@@ -1,7 +1,7 @@
 //! Applying the commands that a busy registry sees most.
 
 use criterion::{BatchSize, Criterion};
-use metadata::access::{Action, Caller, judge};
+use metadata::access::{self, Action, judge};
 use metadata::blobs::commands::{BlobMount, BlobUnlink};
 use metadata::command::Command;
 use metadata::holders::{HolderAdd, HolderDrop, HolderLost};
@@ -93,7 +93,7 @@ pub(crate) fn apply(criterion: &mut Criterion) {
             );
         });
     }
-    let caller = Caller { account: Some("alice".into()), is_admin: false };
+    let caller = access::caller(&state.tables, "alice").unwrap().unwrap();
     let name = repository("a/r");
     group.bench_function("the right to pull", |bencher| {
         bencher.iter(|| judge(&state.tables, &caller, &name, Action::Pull).unwrap());

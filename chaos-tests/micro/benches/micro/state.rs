@@ -1,6 +1,6 @@
 //! A state of three members with a repository in it, for what works on the tables.
 
-use metadata::accounts::UserPut;
+use metadata::accounts::commands::UserPut;
 use metadata::apply::{Position, apply};
 use metadata::blobs::commands::BlobCommit;
 use metadata::bootstrap::{Administrator, Bootstrap};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use metadata::accounts::UserPut;
+use metadata::accounts::commands::UserPut;
 use metadata::command::Command;
 use metadata::replica::ReplicaId;
 use metadata::tokens::JoinTokenCreate;

@@ -149,6 +149,8 @@ macro_rules! checked {
 checked! {
     [u8; 16]: |value, number, out| write_bytes(number, value, out),
         |raw| raw.bytes()?.try_into().map_err(|_| Malformed::Value("not sixteen bytes"));
+    [u8; 32]: |value, number, out| write_bytes(number, value, out),
+        |raw| raw.bytes()?.try_into().map_err(|_| Malformed::Value("not thirty-two bytes"));
     Digest: |value, number, out| write_bytes(number, &value.to_bytes(), out),
         |raw| Self::from_key(raw.bytes()?).ok_or(Malformed::Value("not a digest"));
     RepositoryName: |value, number, out| write_bytes(number, value.as_str().as_bytes(), out),

@@ -15,7 +15,7 @@ use crate::row;
 use crate::tables::{Damage, Read, Table};
 use crate::tags::TagRow;
 
-type Keys = BTreeSet<Vec<u8>>;
+pub(super) type Keys = BTreeSet<Vec<u8>>;
 
 pub(super) fn check(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
     check_links(read, found)?;
@@ -27,7 +27,7 @@ pub(super) fn check(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), 
 }
 
 /// Compares the keys of `table` with those derived from other rows.
-fn compare(
+pub(super) fn compare(
     read: &impl Read,
     table: Table,
     derived: &Keys,

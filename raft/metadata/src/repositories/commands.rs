@@ -2,7 +2,7 @@
 
 use oci::name::RepositoryName;
 
-use super::{RepositoryNumber, RepositoryRow, Visibility, description, find, put};
+use super::{RepositoryNumber, RepositoryRow, Visibility, description, put};
 use crate::access::{self, Action};
 use crate::accounts;
 use crate::codec::message;
@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::row;
 use crate::ruling::Ruling;
 use crate::settings;
-use crate::tables::{Table, Write};
+use crate::tables::{Damage, Table, Write};
 
 message! {
     /// Creates a repository.
@@ -101,14 +101,32 @@ impl RepositoryDelete {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
         let row = existing(tables, &self.actor, &self.repository)?;
         settings::check_writable(tables)?;
-        list_public(tables, &self.repository, Visibility::Private);
-        tables.delete(Table::Repositories, self.repository.as_str().as_bytes());
-        let number = row.number.to_be_bytes();
-        tables.delete(Table::RepositoryNames, &number);
-        description::remove(tables, row.number());
-        row::mark(tables, Table::DeletedRepositories, number.to_vec());
+        remove(tables, &self.repository, &row);
         Ok(Answer::Done)
     }
+}
+
+/// Takes the repository's name away; its rows go later ([`super::deletion`]).
+fn remove(tables: &mut impl Write, repository: &RepositoryName, row: &RepositoryRow) {
+    list_public(tables, repository, Visibility::Private);
+    let (name, number) = (repository.as_str().as_bytes(), row.number.to_be_bytes());
+    tables.delete(Table::Repositories, name);
+    tables.delete(Table::RepositoryNames, &number);
+    description::remove(tables, row.number());
+    tables.put(Table::DeletedRepositories, number.to_vec(), name.to_vec());
+}
+
+/// Takes some repositories of a deleted account away; how many.
+pub(crate) fn remove_some(
+    tables: &mut impl Write,
+    namespace: &str,
+    limit: usize,
+) -> Result<usize, Damage> {
+    let repositories = super::listing(tables, &format!("{namespace}/"), "", limit)?.items;
+    for (name, row) in &repositories {
+        remove(tables, name, row);
+    }
+    Ok(repositories.len())
 }
 
 /// The repository, where `actor` may administer it.
@@ -122,8 +140,7 @@ fn existing(
 }
 
 /// Creates the repository, and its namespace as an organization where that is missing: only a
-/// system administrator gets here without one, since everyone else's namespace is their own
-/// account.
+/// system administrator gets here without one, since everyone else has rights in one that exists.
 pub(crate) fn create(
     tables: &mut impl Write,
     repository: &RepositoryName,
@@ -133,7 +150,7 @@ pub(crate) fn create(
     if repository.as_str().split('/').count() != 2 {
         return Err(Refusal::RepositoryNameUnfit { repository: repository.clone() }.into());
     }
-    debug_assert!(find(tables, repository)?.is_none(), "{repository} exists");
+    // Where the namespace was deleted and this one is still going, its name is not free yet.
     if accounts::find(tables, repository.namespace())?.is_none() {
         accounts::create_organization(tables, repository.namespace(), moment)?;
     }

@@ -1,6 +1,7 @@
 //! The rows of deleted repositories go a few with each entry, so that no entry takes long.
 
 use super::RepositoryNumber;
+use crate::grants;
 use crate::key;
 use crate::links;
 use crate::manifests;
@@ -17,7 +18,7 @@ const LINKS_MAX: usize = 256;
 /// Takes some rows of the first deleted repository away.
 pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment) -> Result<(), Damage> {
     let deleted = tables.range(Table::DeletedRepositories, &[], None, 1)?;
-    let Some((prefix, _)) = deleted.into_iter().next() else { return Ok(()) };
+    let Some((prefix, name)) = deleted.into_iter().next() else { return Ok(()) };
     let number = RepositoryNumber(key::split_u64(&prefix)?.0);
 
     let manifests = row::under(tables, Table::Manifests, &prefix, MANIFESTS_MAX)?;
@@ -26,6 +27,10 @@ pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment) -> Result<(), Dama
         manifests::remove(tables, number, &digest, moment)?;
     }
     if !manifests.is_empty() {
+        return Ok(());
+    }
+    let name = key::text(&name)?;
+    if grants::remove_some_on(tables, (name, number), LINKS_MAX)? == LINKS_MAX {
         return Ok(());
     }
     // No manifest names anything here any more: what is left are leases.

@@ -26,6 +26,12 @@ fn with_one_private_and_one_public() -> Cluster {
     cluster
 }
 
+/// Somebody of that name, whether or not there is such an account.
+fn caller(cluster: &Cluster, name: &str) -> Caller {
+    let unknown = Caller { account: Some(name.to_owned()), ..Caller::default() };
+    metadata::access::caller(&cluster.tables, name).unwrap().unwrap_or(unknown)
+}
+
 #[test]
 fn rights_follow_owner_administrator_and_visibility() {
     use Action::{Administer, Create, Delete, Pull, Push};
@@ -62,9 +68,9 @@ fn rights_follow_owner_administrator_and_visibility() {
         (Some("admin"), Pull, "new/missing", RepositoryMissing, true),
         (Some("admin"), Push, "new/missing", Permitted, true),
     ];
-    let caller = |account: Option<&str>| Caller {
-        account: account.map(str::to_owned),
-        is_admin: account == Some("admin"),
+    let caller = |account: Option<&str>| match account {
+        Some(name) => caller(&cluster, name),
+        None => Caller::default(),
     };
     for (account, action, name, reason, visible) in cases {
         let caller = caller(account);
@@ -76,7 +82,7 @@ fn rights_follow_owner_administrator_and_visibility() {
     let create_repository_on_push = Some(false);
     cluster.does(SettingsSet { create_repository_on_push, ..SettingsSet::default() });
     for account in ["alice", "admin"] {
-        let (caller, missing) = (caller(Some(account)), repository("alice/missing"));
+        let (caller, missing) = (self::caller(&cluster, account), repository("alice/missing"));
         let decision = judge(&cluster.tables, &caller, &missing, Push).unwrap();
         assert_eq!((decision.allowed, decision.reason), (false, CreateOnPushOff));
     }

@@ -1,6 +1,7 @@
 //! Accounts and settings.
 
-use metadata::accounts::{self, UserCreate, UserPut};
+use metadata::accounts;
+use metadata::accounts::commands::{UserCreate, UserPut};
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::settings::{self, LEASE_MIN_S, SECONDS_MAX, SettingsSet};
@@ -54,10 +55,24 @@ fn a_user_is_made_or_changed_but_no_organization_and_not_the_last_administrator(
     assert_eq!((page.items[0].0.as_str(), page.more), ("alice", true));
 }
 
+/// A user of whom nothing is said.
+pub(crate) fn nobody() -> UserCreate {
+    UserCreate {
+        name: String::new(),
+        password_hash: String::new(),
+        is_admin: false,
+        full_name: String::new(),
+        is_inactive: false,
+        is_imported: false,
+        actor: String::new(),
+    }
+}
+
 #[test]
 fn a_user_is_created_once_whoever_asks_and_never_over_an_account() {
     fn create(name: &str) -> UserCreate {
-        UserCreate { name: name.into(), password_hash: "first".into(), is_admin: true }
+        let (name, password_hash) = (name.into(), "first".into());
+        UserCreate { name, password_hash, is_admin: true, ..nobody() }
     }
     let exists = |name: &str| Err(Refusal::AccountExists { name: name.into() });
     check([

@@ -1,6 +1,6 @@
 //! No row, outcome or answer grows beyond what a store takes, whatever is asked.
 
-use metadata::accounts::UserPut;
+use metadata::accounts::commands::UserPut;
 use metadata::leases::{LeaseRenew, RENEWALS_MAX};
 use metadata::manifests::delete::ManifestDelete;
 use metadata::manifests::put::ManifestPut;

@@ -82,7 +82,7 @@ impl Cluster {
         cluster.set_voters(&(1..=voters).collect::<Vec<_>>());
         for name in ["alice", "bob"] {
             let password_hash = format!("hash of {name}");
-            cluster.does(metadata::accounts::UserPut {
+            cluster.does(metadata::accounts::commands::UserPut {
                 name: name.into(),
                 password_hash,
                 is_admin: false,

@@ -6,18 +6,25 @@
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
 
+use metadata::access_tokens::commands::AccessTokenCreate;
+use metadata::accounts::commands::AccountDelete;
 use metadata::codec::Malformed;
 use metadata::command::Command;
 use metadata::entry::{Entry, FORMAT, Proposal, Stamp};
+use metadata::grants::Level;
+use metadata::grants::commands::{NamespaceGrantPut, RepositoryGrantPut};
 use metadata::manifests::delete::ManifestDelete;
 use metadata::manifests::put::ManifestPut;
 use metadata::outcome::{self, Answer};
 use metadata::refusal::Refusal;
 use metadata::snapshot::{self, Decoder, Encoder, Header, Part};
 use metadata::tables::{Memory, Table, Write};
+use metadata::teams::commands::TeamDelete;
 
 use crate::cluster::{Cluster, HOUR_MS, digest, repository};
+use crate::organizations::{join, organization};
 use crate::samples;
+use crate::teams::{find, make};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -154,14 +161,44 @@ fn state() -> Memory {
     let (replica_id, forgotten) = (crate::cluster::id(2), digest("x2"));
     cluster.does(metadata::holders::Forget { digest: forgotten, replica_id });
     cluster.commit("alice/app", "leased");
+    with_accounts(&mut cluster);
     for number in 0..9 {
         cluster.push("new/going", &format!("m{number}"), &[], &[]);
     }
     let (going, actor) = (repository("new/going"), "admin".to_owned());
     cluster.does(metadata::repositories::commands::RepositoryDelete { repository: going, actor });
-    let (here, actor) = (repository("new/gone"), "admin".to_owned());
-    cluster.does(ManifestDelete { repository: here, digest: digest("n"), actor });
+    let (here, actor) = (repository("new/gone"), || "admin".to_owned());
+    let going = find(&cluster, "org", "going").unwrap().row.id;
+    let last: [Command; 3] = [
+        ManifestDelete { repository: here, digest: digest("n"), actor: actor() }.into(),
+        TeamDelete { team: going, actor: actor() }.into(),
+        AccountDelete { name: "bob".into(), actor: actor() }.into(),
+    ];
+    // In one entry: what goes bit by bit would be gone after the next.
+    cluster.propose(Vec::new(), 0);
+    let last = last.iter().map(|command| cluster.proposal(command)).collect();
+    assert!(cluster.propose(last, 0).iter().all(Result::is_ok));
     cluster.tables
+}
+
+/// An organization with teams, grants and a token.
+fn with_accounts(cluster: &mut Cluster) {
+    cluster.does(organization("org"));
+    cluster.does(join("org", "alice", true));
+    make(cluster, "going", &["bob"]);
+    let team = make(cluster, "qa", &["alice", "bob"]);
+    cluster.commit("org/app", "x");
+    let (actor, level) = (|| "admin".to_owned(), Level::ReadWrite);
+    let here = repository("org/app");
+    cluster.does(RepositoryGrantPut { repository: here, team, level, actor: actor() });
+    let namespace = "org".to_owned();
+    cluster.does(NamespaceGrantPut { namespace, team, level, actor: actor() });
+    for command in samples::commands() {
+        if let Command::AccessTokenCreate(create) = command {
+            let (account, actor) = ("alice".to_owned(), actor());
+            cluster.does(AccessTokenCreate { account, actor, ..create });
+        }
+    }
 }
 
 #[test]

@@ -53,13 +53,13 @@ fn a_caller_lists_its_own_and_public_repositories_in_full_pages() {
             long_description: String::new(),
         });
     }
-    let caller = |name: &str, is_admin| Caller { account: Some(name.into()), is_admin };
+    let caller = |name| metadata::access::caller(&cluster.tables, name).unwrap().unwrap();
     let everything = ["alice-x/c", "alice/a", "alice/b", "bob/d", "bob/e", "zed/f"];
     let cases: [(Caller, &[&str]); 4] = [
         (Caller::default(), &["alice/a", "bob/d", "zed/f"]),
-        (caller("alice", false), &["alice/a", "alice/b", "bob/d", "zed/f"]),
-        (caller("bob", false), &["alice/a", "bob/d", "bob/e", "zed/f"]),
-        (caller("admin", true), &everything),
+        (caller("alice"), &["alice/a", "alice/b", "bob/d", "zed/f"]),
+        (caller("bob"), &["alice/a", "bob/d", "bob/e", "zed/f"]),
+        (caller("admin"), &everything),
     ];
     for (caller, expected) in cases {
         for limit in 0..8 {

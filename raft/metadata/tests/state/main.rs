@@ -5,6 +5,7 @@
 #![allow(clippy::unnecessary_wraps)]
 
 mod access;
+mod access_tokens;
 mod accounts;
 mod blobs;
 mod bounds;
@@ -12,15 +13,19 @@ mod cluster;
 mod collection;
 mod entries;
 mod golden;
+mod grants;
 mod holders;
 mod lists;
 mod manifests;
 mod members;
+mod organizations;
 mod preconditions;
 mod random;
+mod random_accounts;
 mod read_only;
 mod repositories;
 mod samples;
 mod sessions;
 mod steps;
+mod teams;
 mod world;

@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_without_a_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
-        sample in 0..25_usize,
+        sample in 0..46_usize,
         flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..4),
     ) {
         let _ = Command::decode(&bytes);

@@ -1,15 +1,27 @@
 //! One of each command, answer and refusal, with every field set.
 
 use metadata::access::Reason;
-use metadata::accounts::{UserCreate, UserPut};
+use metadata::access_tokens::Origin;
+use metadata::access_tokens::commands::{
+    AccessTokenCreate, AccessTokenDelete, AccessTokenUpdate, AccessTokensDelete, AccessTokensUsed,
+    TokenUse,
+};
+use metadata::accounts::commands::{
+    AccountDelete, AccountUpdate, OrganizationCreate, PasswordSet, UserCreate, UserPut,
+};
 use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use metadata::collection::{Condemn, Delete, Needed};
 use metadata::command::Command;
+use metadata::grants::Level;
+use metadata::grants::commands::{
+    NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
+};
 use metadata::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
 use metadata::leases::LeaseRenew;
 use metadata::manifests::delete::ManifestDelete;
 use metadata::manifests::put::{ManifestPut, ManifestReference};
 use metadata::members::{MemberRemove, MemberUpdate};
+use metadata::organizations::{MemberDelete, MemberPut};
 use metadata::outcome::Answer;
 use metadata::receipts::Receipt;
 use metadata::refusal::Refusal;
@@ -19,6 +31,9 @@ use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, Repos
 use metadata::sessions::SessionOpen;
 use metadata::settings::SettingsSet;
 use metadata::tags::{Precondition, TagDelete};
+use metadata::teams::commands::{
+    TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate,
+};
 use metadata::tokens::{JoinTokenCreate, JoinTokenRevoke};
 use oci::digest::{Algorithm, Digest};
 use oci::manifest::Role;
@@ -178,7 +193,133 @@ fn blob_commands() -> Vec<Command> {
 /// Those that came after the first golden file: a new one goes to the end.
 fn later_commands() -> Vec<Command> {
     let (name, password_hash) = ("carol".to_owned(), "hash".to_owned());
-    vec![UserCreate { name, password_hash, is_admin: true }.into()]
+    let mut commands = vec![
+        UserCreate {
+            name,
+            password_hash,
+            is_admin: true,
+            full_name: "Carol C.".into(),
+            is_inactive: true,
+            is_imported: true,
+            actor: "admin".into(),
+        }
+        .into(),
+    ];
+    commands.extend(account_commands());
+    commands.extend(team_commands());
+    commands.extend(grant_commands());
+    commands.extend(token_commands());
+    commands
+}
+
+fn account_commands() -> Vec<Command> {
+    let (name, actor) = (|| "carol".to_owned(), || "admin".to_owned());
+    vec![
+        AccountUpdate {
+            name: name(),
+            actor: actor(),
+            full_name: Some("C.".into()),
+            is_admin: Some(false),
+            is_active: Some(true),
+        }
+        .into(),
+        AccountDelete { name: name(), actor: actor() }.into(),
+        OrganizationCreate { name: "org".into(), full_name: "Org".into(), actor: actor() }.into(),
+        PasswordSet {
+            name: name(),
+            actor: actor(),
+            password_hash: "hash".into(),
+            former_hash: Some("former".into()),
+        }
+        .into(),
+    ]
+}
+
+fn team_commands() -> Vec<Command> {
+    let (text, team) = (|text: &str| text.to_owned(), [7; 16]);
+    vec![
+        MemberPut {
+            organization: text("org"),
+            user: text("carol"),
+            actor: text("admin"),
+            is_admin: Some(true),
+            is_change: true,
+        }
+        .into(),
+        MemberDelete { organization: text("org"), user: text("carol"), actor: text("admin") }
+            .into(),
+        TeamCreate {
+            organization: text("org"),
+            name: text("qa"),
+            description: text("tests"),
+            actor: text("admin"),
+        }
+        .into(),
+        TeamUpdate {
+            team,
+            actor: text("admin"),
+            name: Some(text("quality")),
+            description: Some(String::new()),
+        }
+        .into(),
+        TeamDelete { team, actor: text("admin") }.into(),
+        TeamMemberPut {
+            team,
+            user: text("carol"),
+            actor: text("admin"),
+            is_admin: Some(false),
+            is_change: true,
+        }
+        .into(),
+        TeamMemberDelete { team, user: text("carol"), actor: text("admin") }.into(),
+    ]
+}
+
+fn grant_commands() -> Vec<Command> {
+    let (team, actor) = ([7; 16], || "admin".to_owned());
+    let namespace = || "org".to_owned();
+    vec![
+        RepositoryGrantPut { repository: here(), team, level: Level::ReadWrite, actor: actor() }
+            .into(),
+        RepositoryGrantDelete { repository: here(), team, actor: actor() }.into(),
+        NamespaceGrantPut { namespace: namespace(), team, level: Level::Admin, actor: actor() }
+            .into(),
+        NamespaceGrantDelete { namespace: namespace(), team, actor: actor() }.into(),
+    ]
+}
+
+fn token_commands() -> Vec<Command> {
+    let (hash, actor) = ([9; 32], || "carol".to_owned());
+    vec![
+        AccessTokenCreate {
+            hash,
+            account: actor(),
+            actor: actor(),
+            label: "ci".into(),
+            creator_agent: "curl/8".into(),
+            origin: Origin::Auto,
+            expires_wall_ms: 1_800_000_000_000,
+            scopes: vec!["repository:org/*:pull".into()],
+        }
+        .into(),
+        AccessTokenUpdate {
+            hash,
+            actor: actor(),
+            label: Some("old ci".into()),
+            is_active: Some(false),
+        }
+        .into(),
+        AccessTokenDelete { hash, actor: actor() }.into(),
+        AccessTokensDelete {
+            account: actor(),
+            actor: actor(),
+            used_before_wall_ms: Some(1_700_000_000_000),
+            origin: Some(Origin::Manual),
+            start: vec![9],
+        }
+        .into(),
+        AccessTokensUsed { uses: vec![TokenUse { hash, wall_ms: 1_700_000_000_001 }] }.into(),
+    ]
 }
 
 pub(crate) fn answers() -> Vec<Answer> {
@@ -197,6 +338,7 @@ pub(crate) fn answers() -> Vec<Answer> {
         },
         Answer::Deleted { tags: vec![tag("a"), tag("b")] },
         Answer::Condemned { generation: 4 },
+        Answer::TokensDeleted { deleted: 3, next: vec![1] },
     ]
 }
 
@@ -232,7 +374,23 @@ fn member_refusals() -> Vec<Refusal> {
 
 /// Those that came after the first golden file: a new one goes to the end.
 fn later_refusals() -> Vec<Refusal> {
-    vec![Refusal::ClusterFull { members: 7 }, Refusal::AccountExists { name: "alice".into() }]
+    let name = || "alice".to_owned();
+    vec![
+        Refusal::ClusterFull { members: 7 },
+        Refusal::AccountExists { name: name() },
+        Refusal::NotAuthorized { actor: name() },
+        Refusal::AccountUnknown { name: name() },
+        Refusal::AccountGoing { name: name() },
+        Refusal::AccountIsUser { name: name() },
+        Refusal::GroupMemberUnknown { group: "org".into(), user: name() },
+        Refusal::TeamUnknown,
+        Refusal::TeamExists { name: name() },
+        Refusal::TeamNameInvalid { name: name() },
+        Refusal::TeamElsewhere { namespace: "org".into() },
+        Refusal::PasswordChanged { name: name() },
+        Refusal::AccessTokenUnknown,
+        Refusal::AccessTokenExists,
+    ]
 }
 
 fn account_refusals() -> Vec<Refusal> {
