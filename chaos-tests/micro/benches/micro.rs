@@ -3,6 +3,8 @@
 // The macros of the harness write functions without a description.
 #![allow(missing_docs)]
 
+#[path = "micro/access.rs"]
+mod access;
 #[path = "micro/bytes.rs"]
 mod bytes;
 #[path = "micro/commands.rs"]
@@ -11,6 +13,8 @@ mod commands;
 mod log;
 #[path = "micro/state.rs"]
 mod state;
+#[path = "micro/stored.rs"]
+mod stored;
 #[path = "micro/tags.rs"]
 mod tags;
 
@@ -18,6 +22,7 @@ use criterion::{criterion_group, criterion_main};
 
 criterion_group!(
     micro,
+    access::decisions,
     bytes::digest_verification,
     bytes::upload_append,
     commands::apply,

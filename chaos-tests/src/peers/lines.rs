@@ -148,20 +148,21 @@ fn metadata(length: Length) -> Vec<Line> {
 }
 
 /// The large sets of the ground that grows; a short run has smaller ones.
-pub fn large_sets(length: Length) -> (&'static str, &'static str) {
+pub fn large_sets(length: Length) -> [&'static str; 3] {
     match length {
-        Length::Quick => ("tags-100k-page", "catalog-10k-page"),
-        Length::Full => ("tags-1m-page", "catalog-100k-page"),
+        Length::Quick => ["tags-100k-page", "catalog-10k-page", "repositories-10k-page"],
+        Length::Full => ["tags-1m-page", "catalog-100k-page", "repositories-100k-page"],
     }
 }
 
+/// The small sets that they are compared with, in the same order.
+pub const SMALL_SETS: [&str; 3] = ["tags-1k-page", "catalog-1k-page", "repositories-1k-page"];
+
 fn scale(length: Length) -> Vec<Line> {
     use Contender::{Large, Small};
-    let (tags, catalog) = large_sets(length);
-    vec![
-        line(("tags-1k-page", 10, 2_000), &[Small]),
-        line((tags, 10, 2_000), &[Large]),
-        line(("catalog-1k-page", 10, 2_000), &[Small]),
-        line((catalog, 10, 2_000), &[Large]),
-    ]
+    let pairs = SMALL_SETS.into_iter().zip(large_sets(length));
+    let lines = pairs.flat_map(|(small, large)| {
+        [line((small, 10, 2_000), &[Small]), line((large, 10, 2_000), &[Large])]
+    });
+    lines.collect()
 }

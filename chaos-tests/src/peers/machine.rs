@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use oci::digest::Algorithm;
@@ -53,11 +54,33 @@ pub fn written_bytes(pids: &[u32]) -> Result<u64> {
     Ok(sum)
 }
 
+/// A machine that was idle for so many hundredths of a look has nothing left to do.
+const IDLE_ENOUGH: u64 = 90;
+const LOOK: Duration = Duration::from_millis(200);
+/// Whoever is still at work after so long is measured all the same.
+const SETTLED_AFTER: Duration = Duration::from_secs(20);
+
+/// Waits for what the run before left behind: bytes on their way to the disk, third copies, tables
+/// that are tidied. Otherwise it would be charged to whoever comes next.
+pub fn settle() {
+    rustix::fs::sync();
+    let began = Instant::now();
+    while began.elapsed() < SETTLED_AFTER {
+        let before = ProcessorTime::now();
+        sleep(LOOK);
+        if ProcessorTime::now().idle_since(before) >= IDLE_ENOUGH {
+            return;
+        }
+    }
+}
+
 /// Processor time so far, as the machine counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessorTime {
     /// All of it, in ticks over all cores.
     pub all: u64,
+    /// What nobody wanted, waiting for the disk included.
+    pub idle: u64,
     /// What a virtual machine wanted and its host gave to others.
     pub stolen: u64,
 }
@@ -72,7 +95,15 @@ impl ProcessorTime {
     fn of(text: &str) -> Self {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
         let ticks: Vec<u64> = line.split_whitespace().take(8).flat_map(str::parse).collect();
-        Self { all: ticks.iter().sum(), stolen: ticks.get(7).copied().unwrap_or(0) }
+        let at = |position| ticks.get(position).copied().unwrap_or(0);
+        Self { all: ticks.iter().sum(), idle: at(3) + at(4), stolen: at(7) }
+    }
+
+    /// Hundredths of the time since `before` in which a core had nothing to do; all of them where
+    /// the machine does not tell.
+    pub fn idle_since(self, before: Self) -> u64 {
+        let all = self.all.saturating_sub(before.all);
+        if all == 0 { 100 } else { self.idle.saturating_sub(before.idle) * 100 / all }
     }
 
     /// Hundredths of the time since `before` that others had.
@@ -110,10 +141,10 @@ mod tests {
     #[test]
     fn stolen_time_is_read_from_the_kernels_line() {
         let before = ProcessorTime::of("cpu  10 0 10 60 10 0 0 10 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
-        assert_eq!(before, ProcessorTime { all: 100, stolen: 10 });
+        assert_eq!(before, ProcessorTime { all: 100, idle: 70, stolen: 10 });
         let after = ProcessorTime::of("cpu  20 0 20 120 20 0 0 120 5 5\n");
-        assert_eq!(after.stolen_since(before), 55);
+        assert_eq!((after.stolen_since(before), after.idle_since(before)), (55, 35));
         assert_eq!(ProcessorTime::of(""), ProcessorTime::default());
-        assert_eq!(before.stolen_since(before), 0);
+        assert_eq!((before.stolen_since(before), before.idle_since(before)), (0, 100));
     }
 }

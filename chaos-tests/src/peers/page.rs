@@ -55,7 +55,8 @@ fn introduction(occasion: &Occasion) -> String {
          is measured in turn,\nround after round, by the same client, `holdfast bench`, over \
          loopback. Client and servers share its cores.\nA ratio is formed within a round; the \
          median over the rounds counts. A figure by itself says more about\nthe machine than \
-         about the program: compare it only with those beside it.\n\n\
+         about the program: compare it only with those beside it. Before each turn the machine \
+         comes to rest.\n\n\
          - {date}; {length}, {minutes} minutes; load {before} before and {after} after; {stolen} % \
          of processor time\n  went to others on the machine's host\n\
          - {machine}; data on {file_system}\n\

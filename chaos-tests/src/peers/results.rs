@@ -45,6 +45,8 @@ pub enum Measure {
     Mib,
     /// Half of the samples took no longer, in milliseconds.
     P50,
+    /// All but a hundredth of them took no longer, in milliseconds.
+    P99,
 }
 
 impl Results {
@@ -88,6 +90,7 @@ impl Measure {
             Self::PerSecond => figures.per_second,
             Self::Mib => figures.mib_per_second,
             Self::P50 => figures.ms.p50,
+            Self::P99 => figures.ms.p99,
         }
     }
 }

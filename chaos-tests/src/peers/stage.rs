@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::docker_registry::DockerRegistry;
 use super::figures::{self, Access, Figures, Run};
 use super::lines::{Contender, Ground};
+use super::machine;
 use super::nginx::{self, Nginx};
 use super::quick_start::QuickStart;
 use super::running::Running;
@@ -76,6 +77,7 @@ impl Stage {
     /// Measures one of them; `None` where it could not be started here.
     pub fn measure(&self, contender: Contender, run: Run) -> Result<Option<Figures>> {
         let Some(access) = self.accesses.get(&contender) else { return Ok(None) };
+        machine::settle();
         let figures = figures::measure(access, run);
         figures.map(Some).with_context(|| contender.name().to_owned())
     }

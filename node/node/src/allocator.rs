@@ -1,45 +1,26 @@
-//! What the C library's allocator may keep for itself.
+//! Where memory comes from, and how soon what is free goes back to the system.
 //!
-//! By its own rules it learns from the memory of one password check, 19 MiB, that such blocks are
-//! usual: every thread's arena may then hold back twice that. An idle replica would cost what its
-//! busiest moment took.
+//! A registry's short-lived work (a request, a password check of 19 MiB, a page of rows) runs beside
+//! tables and indexes that live as long as the process. The C library's allocator put both side by
+//! side: what was free lay scattered among what was not, and a third of the time of a page of tags
+//! went into looking for a fit. jemalloc keeps sizes apart. docs/decisions/011 has the figures.
 
-/// Arenas that threads share; by its own rules there are eight for each core.
-#[cfg(target_env = "gnu")]
-const ARENAS_MAX: i32 = 4;
-/// A larger block is given back as soon as it is freed, and so much is held back by an arena.
-#[cfg(target_env = "gnu")]
-const KEPT_BYTES_MAX: i32 = 4 * 1024 * 1024;
+use std::ffi::c_char;
 
-/// Bounds what is held back; called before other threads begin. Elsewhere than on glibc nothing
-/// needs to be done.
-pub fn bound() {
-    #[cfg(target_env = "gnu")]
-    for (rule, value) in [
-        (libc::M_ARENA_MAX, ARENAS_MAX),
-        (libc::M_MMAP_THRESHOLD, KEPT_BYTES_MAX),
-        (libc::M_TRIM_THRESHOLD, KEPT_BYTES_MAX),
-    ] {
-        // SAFETY: it sets a number under the allocator's own lock; whatever the number is, blocks
-        // that were given out stay as they are.
-        #[allow(unsafe_code)]
-        let is_taken = unsafe { libc::mallopt(rule, value) } == 1;
-        if !is_taken {
-            tracing::debug!(rule, value, "the allocator does not take this bound");
-        }
-    }
-}
+use tikv_jemallocator::Jemalloc;
 
-/// Gives pages that hold nothing any more back to the system. What lives long lies scattered among
-/// what a request needed for a moment, so the allocator by itself gives back the end of its memory
-/// only.
-pub fn give_back() {
-    #[cfg(target_env = "gnu")]
-    {
-        // SAFETY: it looks through free blocks under the allocator's own locks and changes no block
-        // that was given out.
-        #[allow(unsafe_code)]
-        let gave = unsafe { libc::malloc_trim(0) } == 1;
-        tracing::trace!(gave, "free memory was looked through");
-    }
-}
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// Pages that are free go back after a second, by a thread of the allocator's own; a core or two
+/// need no more than four arenas, each of which holds a little back.
+const RULES: &[u8; 70] =
+    b"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true\0";
+
+/// Read by the allocator before `main`, under the name it looks for.
+// SAFETY: it is the only one of this name, a thin pointer to text that ends with a zero byte, as
+// the allocator's header declares it.
+#[allow(unsafe_code)]
+#[used]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static CONFIGURATION: Option<&'static c_char> = Some(unsafe { &*RULES.as_ptr().cast() });

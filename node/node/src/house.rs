@@ -10,15 +10,11 @@ use metadata::access_tokens::commands::{AccessTokensUsed, BATCH_MAX};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::allocator;
 
 /// Old uploads are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(15);
 /// What access tokens were used is told to the cluster this often.
 const TELL_EVERY: Duration = Duration::from_secs(30);
-
-/// Free memory is given back this often.
-const GIVE_BACK_EVERY: Duration = Duration::from_secs(90);
 
 /// Tasks that end with the replica.
 #[derive(Default)]
@@ -51,13 +47,6 @@ pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
             if let Err(error) = uploads.tidy_uploads().await {
                 tracing::warn!(%error, "old uploads were not removed");
             }
-        }
-    });
-    tasks.spawn(&here, async {
-        loop {
-            tokio::time::sleep(GIVE_BACK_EVERY).await;
-            // It may take milliseconds; one that fails was ended with the replica.
-            let _ = tokio::task::spawn_blocking(allocator::give_back).await;
         }
     });
     tasks.spawn(&here, tell_uses(Arc::clone(&health.context)));

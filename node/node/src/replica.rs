@@ -31,12 +31,11 @@ use crate::peer_listener::{self, Answering};
 use crate::public_port::{Listeners, PublicPort, ServerCertificate};
 use crate::signals::{Signals, Wish};
 use crate::telemetry::{self, Level};
-use crate::{VERSION, allocator, boot, descriptors, disk, full_disk, house, runtimes};
+use crate::{VERSION, boot, descriptors, disk, full_disk, house, runtimes};
 
 /// Runs a replica until it is told to stop: what `holdfast serve` does.
 pub fn serve(request: ServeRequest) -> Result<(), Stop> {
     let level = telemetry::start(&request.config.log);
-    allocator::bound();
     let descriptors = descriptors::raise_limit();
     let cannot = |error: io::Error| Stop::failed(format!("a runtime cannot be started: {error}"));
     let peers = runtimes::peers().map_err(cannot)?;

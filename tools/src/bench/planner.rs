@@ -84,6 +84,7 @@ impl<'a> Planner<'a> {
             Kind::HeadOfTags(total) => self.tag_heads(total, count).await?,
             Kind::Catalog(total) => self.catalog(total).await?,
             Kind::CatalogPage(total) => self.catalog_pages(total, count).await?,
+            Kind::RepositoriesPage(total) => self.repository_pages(total, count).await?,
             Kind::Token => vec![self.token()?],
         };
         let (samples, mode) = (samples.into(), asked.mode);

@@ -56,6 +56,8 @@ pub enum Kind {
     Catalog(u64),
     /// A page of it, from a random repository on.
     CatalogPage(u64),
+    /// A page of it as the management interface lists it, which registries of another make lack.
+    RepositoriesPage(u64),
     /// Asks for a token.
     Token,
     /// All clients at once pull one image that nobody pulled before.
@@ -181,6 +183,8 @@ fn metadata() -> Vec<Workload> {
     for (size, count) in [("1k", 1_000), ("10k", 10_000), ("100k", 100_000)] {
         let kind = Kind::CatalogPage(count);
         all.push(workload(format!("catalog-{size}-page"), kind, 10_000, 10));
+        let kind = Kind::RepositoriesPage(count);
+        all.push(workload(format!("repositories-{size}-page"), kind, 10_000, 10));
     }
     for (size, count) in [("1k", 1_000), ("2k", 2_001), ("100k", 100_000), ("1m", 1_000_000)] {
         let many = count > 10_000;
@@ -234,6 +238,7 @@ mod tests {
             ("fill-tags-1m", Kind::FillTags(1_000_000), 10_000, 10),
             ("tags-2k-page", Kind::TagsPage(2_001), 200, 10),
             ("catalog-100k-page", Kind::CatalogPage(100_000), 10_000, 10),
+            ("repositories-1k-page", Kind::RepositoriesPage(1_000), 10_000, 10),
         ];
         for (name, kind, samples, concurrency) in cases {
             let expected = workload(name, kind, samples, concurrency);

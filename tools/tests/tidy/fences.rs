@@ -32,10 +32,8 @@ const FENCES: &[Fence] = &[
     Fence { krate: "x509-parser", homes: &["storage/wire/"] },
     Fence { krate: "sha2", homes: &["storage/oci/src/verifier"] },
     Fence { krate: "memmap2", homes: &["storage/blobs/src/read"] },
-    Fence {
-        krate: "libc",
-        homes: &["storage/blobs/src/read", "node/node/src/allocator", "chaos-tests/"],
-    },
+    Fence { krate: "libc", homes: &["storage/blobs/src/read", "chaos-tests/"] },
+    Fence { krate: "tikv-jemallocator", homes: &["node/node/src/allocator"] },
     Fence { krate: "crossbeam", homes: &["storage/blobs/"] },
     Fence { krate: "clap", homes: &["tools/", "node/", "chaos-tests/"] },
     Fence { krate: "clap_complete", homes: &["tools/"] },

@@ -92,11 +92,14 @@ impl State {
     pub(crate) fn entry(&mut self, command: impl Into<Command>) -> (Position, Entry) {
         self.index += 1;
         self.number += 1;
+        // Teams and accounts are known by it.
+        let mut random = [7; 16];
+        random[8..].copy_from_slice(&self.number.to_be_bytes());
         let proposal = Proposal {
             session: self.session,
             number: self.number,
             lowest_open: self.number,
-            random: [7; 16],
+            random,
             command: command.into().encode(),
         };
         let stamp = Stamp { elapsed_ms: 1, wall_ms: WALL_MS };

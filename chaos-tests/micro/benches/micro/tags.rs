@@ -1,41 +1,16 @@
 //! A page of tags, read from tables on the disk.
 
 use criterion::Criterion;
-use kv::batch::Batch;
-use kv::store::{KvError, Reader, Store};
-use metadata::tables::{Damage, Read, Row, Table};
+use kv::store::{KvError, Store};
 use metadata::tags;
 
 use crate::state::{State, repository, tag};
+use crate::stored::{View, fill};
 
 /// A page has so many.
 const PAGE: usize = 100;
 /// Tags that one push sets.
 const TAGS_PER_PUT: usize = 100;
-/// Rows of a batch.
-const BATCH: usize = 1_000;
-
-struct View<'a>(&'a Reader<'a>);
-
-fn damage(error: &KvError) -> Damage {
-    Damage(error.to_string())
-}
-
-impl Read for View<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Damage> {
-        self.0.get(table as u8, key).map_err(|error| damage(&error))
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, Damage> {
-        self.0.range(table as u8, from, to, limit).map_err(|error| damage(&error))
-    }
-}
 
 /// A page in the middle of a thousand tags, and of a hundred thousand.
 pub(crate) fn page(criterion: &mut Criterion) {
@@ -43,7 +18,7 @@ pub(crate) fn page(criterion: &mut Criterion) {
     for tags in [1_000, 100_000] {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("tables")).unwrap();
-        fill(&store, tags);
+        fill(&store, &tagged(tags));
         let (name, last) = (repository("a/r"), tag(&format!("t{:06}", tags / 2)));
         group.bench_function(format!("100 of {tags}"), |bencher| {
             bencher.iter(|| {
@@ -59,7 +34,7 @@ pub(crate) fn page(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn fill(store: &Store, tags: usize) {
+fn tagged(tags: usize) -> State {
     let mut state = State::new();
     for text in ["config", "layer"] {
         let commit = state.blob_commit("a/r", text);
@@ -72,12 +47,5 @@ fn fill(store: &Store, tags: usize) {
         let put = state.manifest_put("a/r", &text, (&["config", "layer"], &names));
         state.run(put).unwrap();
     }
-    let rows: Vec<_> = state.tables.rows().collect();
-    for rows in rows.chunks(BATCH) {
-        let mut batch = Batch::new();
-        for (table, key, value) in rows {
-            batch.put(*table as u8, key, value);
-        }
-        store.commit(&batch).unwrap();
-    }
+    state
 }

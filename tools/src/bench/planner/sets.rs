@@ -193,6 +193,22 @@ impl Planner<'_> {
         };
         Ok((0..count.min(PATHS_MAX)).map(page).collect())
     }
+
+    /// Pages of a hundred as the management interface gives them, each from a random one on.
+    pub(super) async fn repository_pages(
+        &self,
+        total: u64,
+        count: usize,
+    ) -> Result<Vec<Sample>, Failure> {
+        self.repositories(total).await?;
+        let page = |_| {
+            let start = repository(total, rand::random_range(0..total));
+            let path = format!("/api/v0/repositories?pageSize=100&pageStart={}", start.name);
+            // It is asked with the password: a token for something in particular manages nothing.
+            Sample::Ask { method: "GET", scope: "".into(), path, kind: "" }
+        };
+        Ok((0..count.min(PATHS_MAX)).map(page).collect())
+    }
 }
 
 fn catalog(path: String) -> Sample {
