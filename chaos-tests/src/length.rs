@@ -10,6 +10,8 @@
 //! | `HOLDFAST_CHAOS_BLOB_MIB` | 256 | 4096 | the blob that eight clients pull at once |
 //! | `HOLDFAST_CHAOS_PAIRS` | 1 | 6 | pairs of five replicas that are killed |
 //! | `HOLDFAST_CHAOS_CONNECTIONS` | 1500 | 10000 | idle connections whose memory is measured |
+//! | `HOLDFAST_CHAOS_EXAMPLES` | 4 | 200 | requests made up for each route of the management API |
+//! | `HOLDFAST_CHAOS_FUZZ_S` | 60 | 1200 | seconds of that, at most |
 
 use std::env;
 
@@ -30,6 +32,10 @@ pub struct Length {
     pub pairs: u64,
     /// Idle connections whose memory is measured.
     pub connections: u64,
+    /// Requests made up for each route of the management API.
+    pub examples: u64,
+    /// Seconds that it takes at most to make them up and send them.
+    pub fuzz_s: u64,
 }
 
 /// What `make test` does.
@@ -41,6 +47,8 @@ const SHORT: Length = Length {
     blob_mib: 256,
     pairs: 1,
     connections: 1_500,
+    examples: 4,
+    fuzz_s: 60,
 };
 
 /// What `make chaos` does.
@@ -52,6 +60,8 @@ const LONG: Length = Length {
     blob_mib: 4_096,
     pairs: 6,
     connections: 10_000,
+    examples: 200,
+    fuzz_s: 1_200,
 };
 
 impl Length {
@@ -75,6 +85,8 @@ impl Length {
             blob_mib: number("BLOB_MIB", base.blob_mib),
             pairs: number("PAIRS", base.pairs),
             connections: number("CONNECTIONS", base.connections),
+            examples: number("EXAMPLES", base.examples),
+            fuzz_s: number("FUZZ_S", base.fuzz_s),
         }
     }
 }

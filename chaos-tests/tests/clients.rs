@@ -9,6 +9,8 @@
 mod api_page;
 #[path = "clients/artifacts.rs"]
 mod artifacts;
+#[path = "clients/audit_log.rs"]
+mod audit_log;
 #[path = "clients/balanced.rs"]
 mod balanced;
 #[path = "clients/command_line.rs"]
@@ -21,6 +23,8 @@ mod cosign;
 mod curl;
 #[path = "clients/docker.rs"]
 mod docker;
+#[path = "clients/import.rs"]
+mod import;
 #[path = "clients/layout.rs"]
 mod layout;
 #[path = "clients/oras.rs"]
@@ -31,6 +35,8 @@ mod oras_python;
 mod podman;
 #[path = "clients/quickstart.rs"]
 mod quickstart;
+#[path = "clients/schemathesis.rs"]
+mod schemathesis;
 #[path = "clients/shapes.rs"]
 mod shapes;
 #[path = "clients/skopeo.rs"]

@@ -5,13 +5,14 @@
 # else gets the names of what is missing, and the tests that need it say that they were skipped.
 #
 # Clients that this Debian does not have are put beside the system, into `clients` of the target
-# folder: oras and cosign from Debian 13, the oras library for Python into an environment of
-# its own. Where they can't be had, a notice says so and their tests are skipped.
+# folder: oras and cosign from Debian 13, the oras library and schemathesis for Python each into an
+# environment of its own. Where they can't be had, a notice says so and their tests are skipped.
 set -eu
 
 # command:package
 wanted="/usr/bin/docker:docker.io /usr/sbin/dockerd:docker.io iptables:iptables skopeo:skopeo
-podman:podman buildah:buildah umoci:umoci ctr:containerd curl:curl jq:jq"
+podman:podman buildah:buildah umoci:umoci ctr:containerd curl:curl jq:jq
+docker-registry:docker-registry /usr/sbin/slapd:slapd ldapadd:ldap-utils"
 
 missing=""
 for pair in $wanted; do
@@ -74,20 +75,22 @@ if [ ! -x "$clients/bin/oras" ] || [ ! -x "$clients/bin/cosign" ]; then
     fi
 fi
 
-# A wrapper rather than a link: Python finds its environment by the path it was called by.
-if [ ! -x "$clients/bin/oras-python" ]; then
+# Puts a library for Python into an environment of its own: NAME PACKAGE PROGRAM. Calls it by a
+# wrapper rather than a link, since Python finds its environment by the path it was called by.
+install_for_python() {
+    [ ! -x "$clients/bin/$1" ] || return 0
+    log=$clients/$1.log
     if {
-        python3 -m venv --clear "$clients/oras-python" ||
-            /usr/bin/python3 -m venv --clear "$clients/oras-python"
-    } >"$clients/python.log" 2>&1 &&
-        "$clients/oras-python/bin/pip" install -q oras==0.2.43 >>"$clients/python.log" 2>&1; then
-        printf '#!/bin/sh\nexec "%s/oras-python/bin/python" "$@"\n' "$clients" \
-            >"$clients/bin/oras-python"
-        chmod 755 "$clients/bin/oras-python"
+        python3 -m venv --clear "$clients/$1" || /usr/bin/python3 -m venv --clear "$clients/$1"
+    } >"$log" 2>&1 && "$clients/$1/bin/pip" install -q "$2" >>"$log" 2>&1; then
+        printf '#!/bin/sh\nexec "%s/%s/bin/%s" "$@"\n' "$clients" "$1" "$3" >"$clients/bin/$1"
+        chmod 755 "$clients/bin/$1"
     else
-        echo "notice: could not install oras for Python ($clients/python.log): its tests will be skipped" >&2
+        echo "notice: could not install $2 for Python ($log): its tests will be skipped" >&2
     fi
-fi
+}
+install_for_python oras-python oras==0.2.43 python
+install_for_python schemathesis schemathesis==4.32.5 schemathesis
 
 if ! cargo nextest --version >/dev/null 2>&1; then
     cargo install cargo-nextest --locked

@@ -5,11 +5,13 @@ use std::ffi::OsString;
 use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::admin_reset::{self, AdminResetArgs};
 use crate::bench::{self, BenchArgs};
 use crate::completion::{self, CompletionArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
 use crate::flags::ConfigFlags;
+use crate::import::{self, ImportArgs};
 use crate::install::{self, InstallArgs};
 use crate::join::{self, JoinArgs};
 use crate::join_token::{self, JoinTokenArgs};
@@ -36,7 +38,10 @@ Run it on three:
   holdfast status --url https://first --username admin --ca ca.pem
 
 Then let people in:
-  holdfast user create, holdfast org create, holdfast team create, holdfast repo create";
+  holdfast user create, holdfast org create, holdfast team create, holdfast repo create
+
+Or bring them, and all images, from another registry:
+  holdfast import dtr, holdfast import registry";
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused for safety, 4 nobody answers.
@@ -153,11 +158,17 @@ enum Verb {
     /// Shows how the cluster is
     #[command(long_about = STATUS_HELP)]
     Status(StatusArgs),
+    /// Gives an administrator a new password, at a replica's machine
+    #[command(long_about = admin_reset::HELP)]
+    AdminReset(Box<AdminResetArgs>),
     /// Measures how fast a registry is
     #[command(long_about = BENCH_HELP)]
     Bench(Box<BenchArgs>),
     #[command(flatten)]
     Noun(Noun),
+    /// Brings what another registry has into this one
+    #[command(long_about = import::HELP)]
+    Import(ImportArgs),
     /// Prints what completes verbs and flags in a shell
     #[command(long_about = completion::HELP)]
     Completion(CompletionArgs),
@@ -217,8 +228,10 @@ fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> 
         Verb::Join(args) => waiting(join::run(&args)).map(|()| Exit::Done),
         Verb::JoinToken(args) => waiting(join_token::run(&args)).map(|()| Exit::Done),
         Verb::Status(args) => waiting(status::run(&args)),
+        Verb::AdminReset(args) => waiting(admin_reset::run(&args)).map(|()| Exit::Done),
         Verb::Bench(args) => bench::run(&args),
         Verb::Noun(noun) => waiting(noun.run()).map(|()| Exit::Done),
+        Verb::Import(args) => waiting(args.run()),
         Verb::Completion(args) => completion::run(Cli::command(), args).map(|()| Exit::Done),
         Verb::Serve(flags) => serve(prepared(*flags, cli.debug)?).map(|()| Exit::Done),
         Verb::Version => {
@@ -291,6 +304,19 @@ mod tests {
             (&["repo", "grant", "acme/web", "builders", "write"], 2),
             (&["token", "create", "--expires-in", "soon"], 2),
             (&["settings", "set", "readOnlyRegistry"], 2),
+            (&["events", "list", "--type", "PUSH", "--url", "http://127.0.0.1:1"], 2),
+            (&["events", "list", "--since", "soon", "--url", "http://127.0.0.1:1"], 2),
+            (&["events", "list", "--follow", "--url", "http://127.0.0.1:1"], 4),
+            (&["audit", "list"], 2),
+            (&["audit", "list", "--url", "http://127.0.0.1:1"], 4),
+            (&["audit", "export", "--url", "http://127.0.0.1:1"], 4),
+            (&["audit", "verify"], 2),
+            (&["audit", "verify", "/no/such/file"], 2),
+            (&["import"], 2),
+            (&["import", "registry", "--url", "http://127.0.0.1:1"], 2),
+            (&["import", "registry", "--from", "ftp://x", "--url", "http://127.0.0.1:1"], 2),
+            (&["import", "registry", "--from", "x", "--map", "a=b", "--url", "http://h"], 2),
+            (&["import", "dtr", "--from", "x", "--jobs", "0", "--url", "http://127.0.0.1:1"], 2),
             (&["completion", "tcsh"], 2),
             (&["completion", "bash"], 0),
             (&["--help"], 0),

@@ -158,7 +158,7 @@ impl Client {
 }
 
 /// The codes and messages of an error body, after a colon; empty where there are none.
-fn said(body: &[u8]) -> String {
+pub(crate) fn said(body: &[u8]) -> String {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let messages: Vec<String> = value["errors"]
         .as_array()

@@ -109,9 +109,9 @@ impl Config {
                 *path = folder.join(&*path);
             }
         }
-        for pem in
-            [self.public.certificate.as_mut(), self.public.key.as_mut()].into_iter().flatten()
-        {
+        let public = &mut self.public;
+        let named = [&mut public.certificate, &mut public.key, &mut public.client_ca];
+        for pem in named.into_iter().flatten().chain(&mut public.client_crls) {
             pem.root_at(folder);
         }
     }

@@ -66,6 +66,11 @@ impl ConnectionFlags {
             .ok_or_else(|| Stop::usage("--url is missing: name any replica, https://host:port"))?;
         Client::new(&url, &self.account.trust()?, self.account.credentials()?)
     }
+
+    /// What was said of the server's certificate.
+    pub fn trust(&self) -> Result<Trust, Stop> {
+        self.account.trust()
+    }
 }
 
 impl AccountFlags {

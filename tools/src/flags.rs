@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use crate::config::Config;
 use crate::exit::Stop;
@@ -49,6 +50,22 @@ pub struct ConfigFlags {
         hide_env_values = true
     )]
     pub tls_key: Option<String>,
+
+    /// Takes certificates of clients in place of passwords on this replica
+    #[arg(
+        long,
+        env = "HOLDFAST_ENABLE_CLIENT_CERT_AUTH",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub enable_client_cert_auth: bool,
+
+    /// Authorities that sign certificates of clients: PEM text, @FILE or a path
+    #[arg(long, value_name = "PEM", env = "HOLDFAST_CLIENT_CERT_AUTH_CA")]
+    pub client_cert_auth_ca: Option<String>,
+
+    /// Certificates of clients that were revoked: PEM text, @FILE or a path; may be given again
+    #[arg(long, value_name = "PEM", env = "HOLDFAST_CLIENT_CERT_AUTH_CRL")]
+    pub client_cert_auth_crl: Vec<String>,
 
     /// Folder for image content
     #[arg(
@@ -115,6 +132,9 @@ impl ConfigFlags {
         self.external_url = self.external_url.or_else(|| text("DTR_EXTERNAL_URL"));
         self.tls_cert = self.tls_cert.or_else(|| text("DTR_CERT"));
         self.tls_key = self.tls_key.or_else(|| text("DTR_KEY"));
+        self.enable_client_cert_auth |=
+            text("ENABLE_CLIENT_CERT_AUTH").is_some_and(|text| matches!(&*text, "1" | "true"));
+        self.client_cert_auth_ca = self.client_cert_auth_ca.or_else(|| text("CLIENT_CA"));
         self.storage_volume =
             self.storage_volume.or_else(|| text("DTR_STORAGE_VOLUME").map(PathBuf::from));
         self.log_level = self.log_level.or_else(|| text("LOG_LEVEL"));
@@ -138,6 +158,13 @@ impl ConfigFlags {
         config.public.certificate =
             self.tls_cert.map(Pem::new).or(config.public.certificate.take());
         config.public.key = self.tls_key.map(Pem::new).or(config.public.key.take());
+        config.public.client_certificates |= self.enable_client_cert_auth;
+        config.public.client_ca =
+            self.client_cert_auth_ca.map(Pem::new).or(config.public.client_ca.take());
+        if !self.client_cert_auth_crl.is_empty() {
+            config.public.client_crls =
+                self.client_cert_auth_crl.into_iter().map(Pem::new).collect();
+        }
         if let Some(folder) = self.storage_volume {
             config.storage.folder = std::path::absolute(folder).ok();
         }

@@ -1,14 +1,14 @@
 //! What an operator runs: the library behind the subcommands of `holdfast`.
 //!
 //! One file a verb: [`quickstart`], [`install`], [`join_token`], [`join`], [`status`],
-//! [`mod@bench`]; a folder for the nouns of [`management`]. Remote verbs
-//! talk HTTP through [`client`]; local ones go through `consensus::bootstrap` after [`preflight`]
-//! has looked at the machine. [`cli`] reads the command line and calls them; the daemon itself is
-//! handed in by the binary, since nothing here may know it. [`config`] is the file that both sides
-//! read.
+//! [`mod@bench`], [`mod@import`]; a folder for the nouns of [`management`]. Remote verbs talk HTTP
+//! through [`client`]; local ones go through `consensus::bootstrap` after [`preflight`] has looked
+//! at the machine. [`cli`] reads the command line and calls them; the daemon itself is handed in by
+//! the binary, since nothing here may know it. [`config`] is the file that both sides read.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod admin_reset;
 pub mod bench;
 pub mod cli;
 pub mod client;
@@ -18,6 +18,7 @@ pub mod connection;
 pub mod exit;
 pub mod extended_help;
 pub mod flags;
+pub mod import;
 pub mod install;
 pub mod join;
 pub mod join_token;

@@ -20,10 +20,14 @@ macro_rules! example {
 
 pub mod access;
 pub mod account;
+pub mod audit;
 pub mod body;
 pub mod confirmation;
+pub mod directory;
+pub mod events;
 pub mod expiry;
 pub mod grants;
+pub mod key;
 pub mod members;
 pub mod name;
 pub mod new_password;
@@ -31,14 +35,18 @@ pub mod organization;
 pub mod pages;
 pub mod remote;
 pub mod repository;
+pub mod robot;
 pub mod settings;
+pub mod size;
 pub mod table;
+pub mod tag;
 pub mod team;
 pub mod token;
 pub mod user;
+pub mod when;
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 
 const USER_HELP: &str = "\
 Users sign in, push and pull. Each has a namespace of their own name; what else they may do comes \
@@ -56,6 +64,11 @@ const REPO_HELP: &str = "\
 A repository holds the images of one name, NAMESPACE/NAME. A public one can be pulled by \
 everybody, a private one by those who were granted it.";
 
+const TAG_HELP: &str = "\
+A tag is a name for an image of a repository, NAMESPACE/NAME:TAG. What happened to it is kept; a \
+tag that was deleted or evicted may come back for as long as the setting undeleteWindowSeconds \
+says.";
+
 const TOKEN_HELP: &str = "\
 An access token stands for a user's password, in docker login as in --password-file: with its own \
 label, expiry and scope, and revoked without changing the password.";
@@ -63,6 +76,24 @@ label, expiry and scope, and revoked without changing the password.";
 const SETTINGS_HELP: &str = "\
 Settings of the whole cluster. What differs from replica to replica is in the file that \
 `holdfast serve` reads.";
+
+const EVENTS_HELP: &str = "\
+Events say what happened to repositories: pushes, pulls, deletions. The newest are kept, as many \
+and as long as the settings repoEventHistory… say.";
+
+const AUDIT_HELP: &str = "\
+The audit log has a record of every change to accounts, rights, tokens, settings, repositories and \
+replicas: who, when, from where, what. Each record's hash covers the one before it, so an export \
+shows whether anything in it was changed, taken out or moved.
+
+  holdfast audit list --since 7d
+  holdfast audit export --to audit.jsonl
+  holdfast audit verify audit.jsonl --live
+
+Exit status of verify: 0 as it was written, 1 not so, 2 wrong usage, 4 nobody answers.";
+const DIRECTORY_HELP: &str = "\
+A company's LDAP directory or Active Directory: people sign in by their passwords there, become \
+users here at their first sign-in or with a sync, and teams follow groups.";
 
 /// A noun, and what is done with it.
 #[derive(Subcommand)]
@@ -79,6 +110,9 @@ pub enum Noun {
     /// Repositories, and which teams may use them
     #[command(long_about = REPO_HELP)]
     Repo(repository::RepositoryArgs),
+    /// Tags, what happened to them, and bringing them back
+    #[command(long_about = TAG_HELP)]
+    Tag(tag::TagArgs),
     /// Access tokens: what signs in instead of a password
     #[command(long_about = TOKEN_HELP)]
     Token(token::TokenArgs),
@@ -87,6 +121,15 @@ pub enum Noun {
     /// Settings of the whole cluster
     #[command(long_about = SETTINGS_HELP)]
     Settings(settings::SettingsArgs),
+    /// What happened to repositories
+    #[command(long_about = EVENTS_HELP)]
+    Events(events::EventsArgs),
+    /// What was done to the cluster, by whom, and proof of it
+    #[command(long_about = AUDIT_HELP)]
+    Audit(audit::AuditArgs),
+    /// A company's directory of people: signing in by it, and following its groups
+    #[command(long_about = DIRECTORY_HELP)]
+    Directory(directory::DirectoryArgs),
 }
 
 impl Noun {
@@ -97,9 +140,13 @@ impl Noun {
             Self::Org(args) => args.run().await,
             Self::Team(args) => args.run().await,
             Self::Repo(args) => args.run().await,
+            Self::Tag(args) => args.run().await,
             Self::Token(args) => args.run().await,
             Self::Access(args) => args.run().await,
             Self::Settings(args) => args.run().await,
+            Self::Events(args) => args.run().await,
+            Self::Audit(args) => args.run().await,
+            Self::Directory(args) => args.run().await,
         }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Source: dtr-interface 4.
 
+use std::sync::Arc;
+
 use auth::{password, password_rule};
 use axum::response::Response;
 use consensus::cluster::{Cluster, Freshness};
@@ -13,7 +15,9 @@ use edge::problem::Problem;
 use http::StatusCode;
 use metadata::access::{Caller, standing};
 use metadata::accounts::commands::{AccountDelete, AccountUpdate, OrganizationCreate, UserCreate};
-use metadata::accounts::{self, AccountKind, FULL_NAME_BYTES_MAX, Filter, Named};
+use metadata::accounts::{self, AccountKind, FULL_NAME_BYTES_MAX, Filter, Named, counts};
+use metadata::page::Listing;
+use metadata::quotas;
 use metadata::refusal::Refusal;
 use metadata::tables::{Damage, Read};
 use serde::Deserialize;
@@ -21,6 +25,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::call::Call;
+use crate::gathering::gather;
+use crate::ldap_settings;
 use crate::listing;
 use crate::paging::{self, Part};
 use crate::reading::{not_authorized, read, read_changed};
@@ -36,6 +42,7 @@ struct Asked {
     is_admin: Option<bool>,
     is_active: Option<bool>,
     password: Option<String>,
+    quota_bytes: Option<u64>,
     #[serde(rename = "searchLDAP")]
     search_ldap: Option<bool>,
 }
@@ -47,11 +54,15 @@ impl Asked {
                 "fullName has at most {FULL_NAME_BYTES_MAX} bytes; shorten it"
             )));
         }
-        if self.search_ldap == Some(true) {
-            return Err(parameter(
-                "searchLDAP has nowhere to search: no directory is configured yet; \
-                 create the account without it",
-            ));
+        Ok(())
+    }
+
+    /// Clients send the whole form back: what an organization is anyway is no change.
+    fn check_organization(&mut self) -> Result<(), Problem> {
+        if self.is_admin.take() == Some(true) || self.is_active.take() == Some(false) {
+            let text = "isAdmin and isActive are about users: an organization neither administers \
+                        the system nor signs in; leave them out";
+            return Err(parameter(text));
         }
         Ok(())
     }
@@ -69,6 +80,7 @@ impl Asked {
             is_inactive: self.is_active == Some(false),
             is_imported: false,
             actor,
+            quota_bytes: self.quota_bytes.unwrap_or(0),
         })
     }
 
@@ -79,61 +91,86 @@ impl Asked {
             return Err(parameter(text));
         }
         let full_name = self.full_name.unwrap_or_default();
-        Ok(OrganizationCreate { name: name.to_owned(), full_name, actor })
+        let quota_bytes = self.quota_bytes.unwrap_or(0);
+        Ok(OrganizationCreate { name: name.to_owned(), full_name, actor, quota_bytes })
     }
 }
 
 /// A part of the accounts, by name, and how many there are.
 pub async fn list(call: Call) -> Result<Response, Problem> {
-    call.signed_in().await?;
+    let caller = call.signed_in().await?.as_metadata();
     let part = Part::of_limit(&call.query)?;
     let filter = filter(call.query.first("filter").unwrap_or_default())?;
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
-        let start = listing::account_name(view, &part.start)?;
-        let found = accounts::listing(view, filter, &start, part.limit)?;
-        Ok((found, counts(view, filter)?))
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
+        Ok((listing::account_name(view, &part.start)?, counts::get(view)?))
     });
-    let (found, [users, organizations, filtered]) = read.await?;
-    let next = found.next.map(|(name, _)| name);
+    let (start, counts) = read.await?;
+    let found = gather(
+        cluster,
+        ((start, String::new()), part.limit),
+        |view, from: &(String, String), most| {
+            let keyed = |named: Named| ((named.0.clone(), cursor(&named)), named);
+            let found = accounts::listing(view, filter, &from.0, most)?;
+            let items = found.items.into_iter().map(keyed).collect();
+            Ok(Listing { items, next: found.next.map(keyed) })
+        },
+        |view, _, named| Ok(Some(shown_to(view, &caller, named)?)),
+    );
+    let (list, next) = found.await?;
+    let next = next.map(|(_, cursor)| cursor);
     let mut document = json!({
-        "accounts": found.items.iter().map(shown).collect::<Vec<Value>>(),
-        "usersCount": users,
-        "orgsCount": organizations,
-        "resourceCount": filtered,
+        "accounts": list,
+        "usersCount": counts.of(Filter::Users),
+        "orgsCount": counts.of(Filter::Organizations),
+        "resourceCount": counts.of(filter),
     });
     if let Some(next) = &next {
         document["nextPageStart"] = json!(next);
     }
     let mut response = answer::json(StatusCode::OK, &document);
-    paging::tell(&mut response, next.as_deref(), part.count.then_some(filtered));
+    let count = usize::try_from(counts.of(filter)).unwrap_or(usize::MAX);
+    paging::tell(&mut response, next.as_deref(), part.count.then_some(count));
     Ok(response)
 }
 
 /// Creates a user or an organization; 201 with it.
 pub async fn create(call: Call) -> Result<Response, Problem> {
-    let actor = call.administrator(Need::Fresh).await?.account().to_owned();
-    let cluster = call.context.cluster.clone();
+    let caller = call.administrator(Need::Fresh).await?;
+    let (actor, voucher) = (caller.account().to_owned(), caller.voucher());
+    let (cluster, context) = (call.context.cluster.clone(), Arc::clone(&call.context));
     let mut asked: Asked = call.json().await?;
     asked.check()?;
     let name = asked.name.take().filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| parameter("an account needs a name"))?;
     // Whether the name is free is decided with the creation: another replica may be asked too.
-    if asked.is_org == Some(true) {
-        cluster.propose(asked.into_organization(&name, actor)?.into()).await?;
-    } else {
-        cluster.propose(asked.into_user(&name, actor).await?.into()).await?;
+    if asked.search_ldap == Some(true) {
+        let created = ldap_settings::create_account(&context, &name).await?;
+        return Ok(answer::json(StatusCode::CREATED, &shown(&created)));
     }
-    let created = as_changed(&cluster, &name).await?;
-    Ok(answer::json(StatusCode::CREATED, &shown(&created)))
+    if asked.is_org == Some(true) {
+        let create = asked.into_organization(&name, actor)?;
+        cluster.propose_for(voucher, create.into()).await?;
+    } else {
+        let create = asked.into_user(&name, actor).await?;
+        cluster.propose_for(voucher, create.into()).await?;
+    }
+    let created = read_changed(&cluster, |view| {
+        let named = reference::account(view, &name)??;
+        Ok(shown_with_use(view, &named)?)
+    });
+    Ok(answer::json(StatusCode::CREATED, &created.await?))
 }
 
 /// Shows one.
 pub async fn get(call: Call) -> Result<Response, Problem> {
-    call.signed_in().await?;
+    let caller = call.signed_in().await?.as_metadata();
     let text = call.place("account").to_owned();
-    let cluster = &call.context.cluster;
-    let read = read(cluster, Freshness::Local, |view| Ok(reference::account(view, &text)??));
-    Ok(answer::json(StatusCode::OK, &shown(&read.await?)))
+    let read = read(&call.context.cluster, Freshness::Local, |view| {
+        let named = reference::account(view, &text)??;
+        Ok(shown_to(view, &caller, &named)?)
+    });
+    Ok(answer::json(StatusCode::OK, &read.await?))
 }
 
 /// Changes what is given; 200 with the account as it is then.
@@ -142,29 +179,45 @@ pub async fn update(call: Call) -> Result<Response, Problem> {
     let (who, actor) = (caller.as_metadata(), caller.account().to_owned());
     let (text, cluster) = (call.place("account").to_owned(), call.context.cluster.clone());
     let read = read(&cluster, Freshness::Local, |view| managed(view, &who, &text));
-    let name = read.await?;
-    let asked: Asked = call.json().await?;
+    let (name, kind) = read.await?;
+    let mut asked: Asked = call.json().await?;
     asked.check()?;
-    let Asked { full_name, is_admin, is_active, .. } = asked;
-    let update = AccountUpdate { name: name.clone(), actor, full_name, is_admin, is_active };
-    cluster.propose(update.into()).await?;
-    let changed = as_changed(&cluster, &name).await?;
-    Ok(answer::json(StatusCode::OK, &shown(&changed)))
+    if kind == AccountKind::Organization {
+        asked.check_organization()?;
+    }
+    let Asked { full_name, is_admin, is_active, quota_bytes, .. } = asked;
+    let is_for_system = is_admin.is_some() || is_active.is_some() || quota_bytes.is_some();
+    if is_for_system && !who.is_admin {
+        return Err(not_authorized(&who));
+    }
+    let update =
+        AccountUpdate { name: name.clone(), actor, full_name, is_admin, is_active, quota_bytes };
+    cluster.propose_for(caller.voucher(), update.into()).await?;
+    let changed = read_changed(&cluster, |view| {
+        let named = reference::account(view, &name)??;
+        Ok(shown_with_use(view, &named)?)
+    });
+    Ok(answer::json(StatusCode::OK, &changed.await?))
 }
 
 /// Deletes one with everything that belongs to it.
 pub async fn delete(call: Call) -> Result<Response, Problem> {
-    let actor = call.administrator(Need::Fresh).await?.account().to_owned();
+    let caller = call.administrator(Need::Fresh).await?;
+    let actor = caller.account().to_owned();
     let (text, cluster) = (call.place("account").to_owned(), &call.context.cluster);
     let read = read(cluster, Freshness::Local, |view| Ok(reference::account(view, &text)??));
     let (name, _) = read.await?;
-    cluster.propose(AccountDelete { name, actor }.into()).await?;
+    cluster.propose_for(caller.voucher(), AccountDelete { name, actor }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// The name of the account that a path names, where the caller may change something of it. Whoever
-/// may not is told so first.
-fn managed(read: &impl Read, caller: &Caller, text: &str) -> Result<String, Problem> {
+/// The name of the account that a path names, and what it is, where the caller may change something
+/// of it. Whoever may not is told so first.
+pub(crate) fn managed(
+    read: &impl Read,
+    caller: &Caller,
+    text: &str,
+) -> Result<(String, AccountKind), Problem> {
     let found = reference::account(read, text)?;
     let manages = match &found {
         Ok((name, _)) => standing::manages(read, caller, name)?,
@@ -173,7 +226,8 @@ fn managed(read: &impl Read, caller: &Caller, text: &str) -> Result<String, Prob
     if !manages {
         return Err(not_authorized(caller));
     }
-    Ok(found?.0)
+    let (name, row) = found?;
+    Ok((name, row.kind))
 }
 
 /// The account after a change.
@@ -183,6 +237,14 @@ pub(crate) async fn as_changed(cluster: &Cluster, name: &str) -> Result<Named, P
         Ok(row.ok_or_else(|| Refusal::AccountUnknown { name: name.to_owned() })?)
     });
     Ok((name.to_owned(), read.await?))
+}
+
+/// Where a list goes on. A robot's name does not read as a cursor; its id does.
+fn cursor((name, row): &Named) -> String {
+    match row.kind {
+        AccountKind::Robot => uuid(&row.id),
+        AccountKind::User | AccountKind::Organization => name.clone(),
+    }
 }
 
 fn filter(word: &str) -> Result<Filter, Problem> {
@@ -202,21 +264,24 @@ fn filter(word: &str) -> Result<Filter, Problem> {
     })
 }
 
-/// How many users and organizations there are, and how many accounts of those that are asked for.
-fn counts(read: &impl Read, filter: Filter) -> Result<[usize; 3], Damage> {
-    let users = accounts::count(read, Filter::Users)?;
-    let organizations = accounts::count(read, Filter::Organizations)?;
-    let filtered = match filter {
-        Filter::All => users + organizations,
-        Filter::Users => users,
-        Filter::Organizations => organizations,
-        other => accounts::count(read, other)?,
-    };
-    Ok([users, organizations, filtered])
-}
-
 fn parameter(text: &str) -> Problem {
     Problem::Parameter(text.to_owned())
+}
+
+/// One with what its namespace uses, where the caller manages it; without, for everybody else.
+fn shown_to(read: &impl Read, caller: &Caller, named: &Named) -> Result<Value, Damage> {
+    if standing::manages(read, caller, &named.0)? {
+        shown_with_use(read, named)
+    } else {
+        Ok(shown(named))
+    }
+}
+
+fn shown_with_use(read: &impl Read, named: &Named) -> Result<Value, Damage> {
+    let mut shown = shown(named);
+    shown["quotaBytes"] = json!(named.1.quota_bytes);
+    shown["usedBytes"] = json!(quotas::used(read, &named.0)?.bytes);
+    Ok(shown)
 }
 
 /// One as clients of the old product read it. There are no accounts on demand and no second factor.

@@ -9,26 +9,31 @@
 use auth::access_token::{hash_from, hex};
 use axum::response::Response;
 use consensus::cluster::{Cluster, Freshness};
+use consensus::tables::View;
 use edge::access_tokens::{self as making, Wanted};
 use edge::answer;
 use edge::problem::{AccountProblem, Problem};
 use http::StatusCode;
-use metadata::access::Caller;
+use metadata::access::{Caller, standing};
 use metadata::access_tokens::commands::{AccessTokenDelete, AccessTokenUpdate, AccessTokensDelete};
 use metadata::access_tokens::{self, AccessTokenRow, Origin, TokenHash};
-use metadata::accounts::{self, AccountId};
+use metadata::accounts::{self, AccountId, AccountRow};
 use metadata::outcome::Answer;
+use metadata::page::Listing;
 use metadata::refusal::Refusal;
+use metadata::robots;
 use metadata::tables::{Damage, Read};
+use metadata::vouchers::Voucher;
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::gathering::{count, gather};
 use crate::moment;
 use crate::paging::{self, Part};
 use crate::reading::{not_authorized, read, read_changed};
 use crate::reference;
 
-mod form;
+pub(crate) mod form;
 
 use form::{Asked, Bulk};
 
@@ -41,21 +46,33 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
         text => form::cursor(text)?.to_vec(),
     };
     let named = call.query.first("username").map(str::to_owned);
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
-        let owner = match named.as_deref() {
-            None | Some("") if who.is_admin => None,
-            named => Some(owner(view, &who, named)?.id),
-        };
-        let found = access_tokens::listing(view, owner.as_ref(), &start, part.limit)?;
-        let all = || access_tokens::listing(view, owner.as_ref(), &[], usize::MAX);
-        let count = part.count.then(all).transpose()?.map(|all| all.items.len());
-        let shown = found.items.iter().map(|(hash, row)| shown(view, hash, row));
-        let shown = shown.filter_map(Result::transpose).collect::<Result<Vec<Value>, Damage>>()?;
-        Ok((shown, found.next.map(|(hash, _)| hex(&hash)), count))
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| match named.as_deref() {
+        None | Some("") if who.is_admin => Ok(None),
+        named => Ok(Some(owner(view, &who, named)?.id)),
     });
-    let (shown, next, count) = read.await?;
-    let mut response = answer::json(StatusCode::OK, &shown);
-    paging::tell(&mut response, next.as_deref(), count);
+    let owner = read.await?;
+    let entries = |view: &View<'_>, from: &Vec<u8>, most| {
+        let keyed = |(hash, row): (TokenHash, AccessTokenRow)| (hash.to_vec(), (hash, row));
+        let found = access_tokens::listing(view, owner.as_ref(), from, most)?;
+        let items = found.items.into_iter().map(keyed).collect();
+        Ok(Listing { items, next: found.next.map(keyed) })
+    };
+    let (list, next) = gather(cluster, (start, part.limit), entries, |view, _, (hash, row)| {
+        shown(view, hash, row)
+    })
+    .await?;
+    let count = if part.count {
+        // Those of a deleted account go with the entries that follow.
+        let is_shown = |view: &View<'_>, _: &Vec<u8>, (_, row): &(TokenHash, AccessTokenRow)| {
+            Ok(accounts::find_by_id(view, &row.account)?.is_some())
+        };
+        Some(count(cluster, Vec::new(), entries, is_shown).await?)
+    } else {
+        None
+    };
+    let mut response = answer::json(StatusCode::OK, &list);
+    paging::tell(&mut response, next.map(|hash| hex(&hash)).as_deref(), count);
     Ok(response)
 }
 
@@ -73,6 +90,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     let wanted = Wanted {
         account,
         actor: caller.account().to_owned(),
+        voucher: caller.voucher(),
         label: asked.label()?.unwrap_or_default(),
         origin: Origin::Manual,
         expires_wall_ms: asked.expires_wall_ms(now_ms)?,
@@ -95,7 +113,7 @@ pub async fn delete_some(call: Call) -> Result<Response, Problem> {
     let origin = Some(origin);
     let start = Vec::new();
     let first = AccessTokensDelete { account, actor, used_before_wall_ms, origin, start };
-    delete_all(cluster, first).await?;
+    delete_all(cluster, caller.voucher(), first).await?;
     Ok(answer::empty(StatusCode::OK))
 }
 
@@ -104,11 +122,7 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     let who = call.signed_in().await?.as_metadata();
     let hash = named(&call)?;
     let read = read(&call.context.cluster, Freshness::Local, |view| {
-        let found = access_tokens::find_with_owner(view, &hash)?;
-        let (row, (owner, _)) = found.ok_or(Refusal::AccessTokenUnknown)?;
-        if !who.is_admin && who.account.as_ref() != Some(&owner) {
-            return Err(Refusal::AccessTokenUnknown.into());
-        }
+        let row = owned(view, &who, &hash)?;
         Ok(shown(view, &hash, &row)?.ok_or(Refusal::AccessTokenUnknown)?)
     });
     Ok(answer::json(StatusCode::OK, &read.await?))
@@ -118,23 +132,38 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
 pub async fn update(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     let actor = caller.account().to_owned();
-    let (hash, cluster) = (named(&call)?, call.context.cluster.clone());
+    let (hash, cluster, who) = (named(&call)?, call.context.cluster.clone(), caller.as_metadata());
+    read(&cluster, Freshness::Local, |view| owned(view, &who, &hash)).await?;
     let asked: Asked = call.json().await?;
     asked.check_stays()?;
     let (label, is_active) = (asked.label()?, asked.is_active);
     if is_active == Some(true) {
         caller.permit_by_password()?;
     }
-    cluster.propose(AccessTokenUpdate { hash, actor, label, is_active }.into()).await?;
+    let update = AccessTokenUpdate { hash, actor, label, is_active };
+    cluster.propose_for(caller.voucher(), update.into()).await?;
     Ok(answer::json(StatusCode::OK, &as_changed(&cluster, &hash).await?))
 }
 
 /// Revokes one for ever; 200, as clients expect.
 pub async fn delete(call: Call) -> Result<Response, Problem> {
-    let actor = call.signed_in().await?.account().to_owned();
-    let hash = named(&call)?;
-    call.context.cluster.propose(AccessTokenDelete { hash, actor }.into()).await?;
+    let caller = call.signed_in().await?;
+    let (hash, cluster, who) = (named(&call)?, &call.context.cluster, caller.as_metadata());
+    read(cluster, Freshness::Local, |view| owned(view, &who, &hash)).await?;
+    let delete = AccessTokenDelete { hash, actor: caller.account().to_owned() };
+    cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::OK))
+}
+
+/// The token, to whom it belongs ([`keeps`]); to others there is none. What a command
+/// would refuse is no entry of the log.
+fn owned(read: &impl Read, who: &Caller, hash: &TokenHash) -> Result<AccessTokenRow, Problem> {
+    let found = access_tokens::find_with_owner(read, hash)?;
+    let (row, (owner, account)) = found.ok_or(Refusal::AccessTokenUnknown)?;
+    if keeps(read, who, (&owner, &account))? {
+        return Ok(row);
+    }
+    Err(Refusal::AccessTokenUnknown.into())
 }
 
 /// Whose tokens are meant.
@@ -153,7 +182,7 @@ fn owner(read: &impl Read, who: &Caller, named: Option<&str>) -> Result<Owner, P
         return Ok(Owner { name, id });
     };
     match reference::user(read, text)? {
-        Ok((name, row)) if who.is_admin || who.id == Some(row.id) => Ok(Owner { name, id: row.id }),
+        Ok((name, row)) if keeps(read, who, (&name, &row))? => Ok(Owner { name, id: row.id }),
         Err(_) if who.is_admin => {
             Err(AccountProblem::UserUnknown { name: text.chars().take(128).collect() }.into())
         }
@@ -161,10 +190,23 @@ fn owner(read: &impl Read, who: &Caller, named: Option<&str>) -> Result<Owner, P
     }
 }
 
+/// Whether the caller says what signs in as this account: for a robot the owners of its
+/// organization do.
+fn keeps(read: &impl Read, who: &Caller, (name, row): (&str, &AccountRow)) -> Result<bool, Damage> {
+    match robots::organization_of(name) {
+        Some(organization) => standing::manages(read, who, organization),
+        None => Ok(who.is_admin || who.id == Some(row.id)),
+    }
+}
+
 /// Revokes part after part.
-async fn delete_all(cluster: &Cluster, mut part: AccessTokensDelete) -> Result<(), Problem> {
+async fn delete_all(
+    cluster: &Cluster,
+    voucher: Option<Voucher>,
+    mut part: AccessTokensDelete,
+) -> Result<(), Problem> {
     loop {
-        match cluster.propose(part.clone().into()).await? {
+        match cluster.propose_for(voucher.clone(), part.clone().into()).await? {
             Answer::TokensDeleted { next, .. } if !next.is_empty() => part.start = next,
             _ => return Ok(()),
         }

@@ -52,16 +52,33 @@ pub async fn version(call: Call) -> Result<Response, Problem> {
 
 /// The feature that the old product served under this path and this one does not have yet.
 pub fn missing(path: &str) -> Option<&'static str> {
-    let rest = path.strip_prefix("/api/v0/")?;
-    let parts: Vec<&str> = rest.split('/').collect();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts[..] {
+        ["api", "v0", ref rest @ ..] => of_management(rest),
+        ["api", "v1", "repositories", _, _, "tags", ..] => Some("tags with platforms"),
+        ["enzi", "v0", ref rest @ ..] => of_accounts(rest),
+        ["charts", ..] => Some("charts"),
+        _ => None,
+    }
+}
+
+fn of_accounts(parts: &[&str]) -> Option<&'static str> {
+    match parts[..] {
+        ["jobs" | "workers", ..] => Some("jobs"),
+        ["config", "openid"] => Some("sign-in by OpenID"),
+        _ => None,
+    }
+}
+
+fn of_management(parts: &[&str]) -> Option<&'static str> {
     match parts[..] {
         ["imagescan", ..] => Some("scanning"),
         ["webhooks", ..] | ["accounts", _, "webhooks"] => Some("webhooks"),
         ["content_caches", ..] => Some("content caches"),
         ["remote", "registry"] => Some("mirroring"),
         ["jobs" | "crons" | "action_configs" | "workers", ..] => Some("jobs"),
-        ["events"] => Some("events"),
         ["meta", "backup"] => Some("backup"),
+        ["admin", "settings", "registry"] => Some("storage settings"),
         ["repositories", "scan", "toggle"] => Some("scanning"),
         ["repositories", _, _, feature, ..] => of_repository(feature, parts.last().copied()),
         _ => None,
@@ -75,7 +92,6 @@ fn of_repository(feature: &str, last: Option<&str>) -> Option<&'static str> {
         | ("tags", Some("pushMirroring")) => Some("mirroring"),
         ("pruningPolicies", _) => Some("pruning"),
         ("webhooks", _) => Some("webhooks"),
-        ("events", _) => Some("events"),
         _ => None,
     }
 }
@@ -104,7 +120,14 @@ mod tests {
             ("/api/v0/content_caches", Some("content caches")),
             ("/api/v0/nothing", None),
             ("/api/v1/jobs", None),
-            ("/enzi/v0/jobs", None),
+            ("/enzi/v0/jobs", Some("jobs")),
+            ("/enzi/v0/config/openid", Some("sign-in by OpenID")),
+            ("/enzi/v0/config/auth/ldap", None),
+            ("/api/v0/events", None),
+            ("/enzi/v0/accounts/a/publicKeys/b", None),
+            ("/enzi/v0/accounts/a/nothing", None),
+            ("/api/v1/repositories/a/b/tags/c", Some("tags with platforms")),
+            ("/charts/a/b/index.yaml", Some("charts")),
         ];
         for (path, feature) in cases {
             assert_eq!(missing(path), feature, "{path}");

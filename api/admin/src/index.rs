@@ -3,30 +3,32 @@
 //! Source: dtr-interface 2.5, 3.2; registry-protocol H4.
 
 use axum::response::Response;
-use consensus::cluster::Freshness;
+use consensus::cluster::{Cluster, Freshness};
+use consensus::tables::View;
 use edge::answer;
 use edge::context::Context;
 use edge::problem::Problem;
 use edge::query::Query;
+use edge::visible;
 use http::StatusCode;
 use metadata::access::Caller;
 use metadata::accounts::{self, Filter};
-use metadata::repositories::{Named, description, visible};
+use metadata::repositories::visible::{PART_MAX, Walk};
+use metadata::repositories::{Named, description};
 use metadata::tables::{Damage, Read};
+use oci::name::RepositoryName;
 use serde_json::{Value, json};
 
 use crate::accounts::shown as account_shown;
 use crate::call::Call;
 use crate::reading::read;
-use crate::repositories::shown_in_lists;
+use crate::repositories::in_list;
 
 /// Entries where no number is asked for, and the most.
 const LIMIT_DEFAULT: usize = 25;
 const LIMIT_MAX: usize = 100;
 /// Names that one search looks at: so much time may it take.
 const LOOKED_AT_MAX: usize = 5_000;
-/// Names that are looked at in one go.
-const AT_ONCE: usize = 1000;
 
 /// What to offer while somebody types.
 pub async fn autocomplete(call: Call) -> Result<Response, Problem> {
@@ -39,20 +41,18 @@ pub async fn autocomplete(call: Call) -> Result<Response, Problem> {
         "" => String::new(),
         namespace => format!("{namespace}/"),
     };
-    let found = read(&call.context.cluster, Freshness::Local, |view| {
-        let mut document = json!({});
-        if accounts {
-            document["accountResults"] = accounts_with(view, &text, limit)?.into();
-        }
-        if repositories {
-            let found = repositories_with(view, &caller, (&prefix, &text), limit)?;
-            let shown = found.into_iter().map(|named| shown_in_lists(view, named));
-            let shown = shown.collect::<Result<Vec<Value>, Damage>>()?;
-            document["repositoryResults"] = shown.into();
-        }
-        Ok(document)
-    });
-    Ok(answer::json(StatusCode::OK, &found.await?))
+    let (cluster, mut document) = (&call.context.cluster, json!({}));
+    if accounts {
+        let found = read(cluster, Freshness::Local, |view| Ok(accounts_with(view, &text, limit)?));
+        document["accountResults"] = found.await?.into();
+    }
+    if repositories {
+        let named = (prefix.as_str(), text.as_str());
+        let found =
+            repositories_with(cluster, &caller, named, limit, |view, named| in_list(view, named));
+        document["repositoryResults"] = found.await?.into();
+    }
+    Ok(answer::json(StatusCode::OK, &document))
 }
 
 /// What `docker search` asks through this API.
@@ -86,20 +86,17 @@ async fn search(
     let caller = if is_narrowed { Caller::default() } else { caller.as_metadata() };
     let text = term(query, "q")?;
     let limit = limit(query, "n")?;
-    let found = read(&context.cluster, Freshness::Local, |view| {
-        let found = repositories_with(view, &caller, ("", &text), limit)?;
-        let results = found.into_iter().map(|(name, row)| {
-            let said = description::of(view, &row)?;
-            let mut result = json!({
-                "name": name.as_str(),
-                "description": said.short,
-                "star_count": 0,
-                "is_official": false,
-            });
-            result[last_field] = false.into();
-            Ok(result)
+    let found = repositories_with(&context.cluster, &caller, ("", &text), limit, |view, named| {
+        let (name, row) = named;
+        let said = description::of(view, &row)?;
+        let mut result = json!({
+            "name": name.as_str(),
+            "description": said.short,
+            "star_count": 0,
+            "is_official": false,
         });
-        Ok(results.collect::<Result<Vec<Value>, Damage>>()?)
+        result[last_field] = false.into();
+        Ok(result)
     });
     let results = found.await?;
     let document = json!({ "num_results": results.len(), "query": text, "results": results });
@@ -122,25 +119,29 @@ fn limit(query: &Query, name: &str) -> Result<usize, Problem> {
 
 /// Repositories that the caller may see, under `prefix`, with the text in their name: first those
 /// whose name begins with it, which are found however many there are, then others.
-fn repositories_with(
-    read: &impl Read,
+async fn repositories_with<T: Send>(
+    cluster: &Cluster,
     caller: &Caller,
     (prefix, text): (&str, &str),
     limit: usize,
-) -> Result<Vec<Named>, Damage> {
+    show: impl Fn(&View<'_>, Named) -> Result<T, Damage> + Send + Sync,
+) -> Result<Vec<T>, Problem> {
     let beginning = format!("{prefix}{text}");
-    let mut found = visible::listing(read, caller, (&beginning, ""), limit)?.items;
-    let (mut start, mut looked_at) = (String::new(), 0);
-    while found.len() < limit && looked_at < LOOKED_AT_MAX {
-        let part = visible::listing(read, caller, (prefix, &start), AT_ONCE)?;
-        looked_at += part.items.len();
-        let others = part.items.into_iter().filter(|(name, _)| {
-            let name = name.as_str();
-            !name.starts_with(&beginning) && name[prefix.len()..].contains(text)
+    let walk = Walk::new(caller.clone(), &beginning, "");
+    let (mut found, _) = visible::gather(cluster, walk, limit, &show).await?;
+    let is_other = |name: &RepositoryName| {
+        let name = name.as_str();
+        !name.starts_with(&beginning) && name[prefix.len()..].contains(text)
+    };
+    let (mut walk, mut looked_at) = (Walk::new(caller.clone(), prefix, ""), 0);
+    while found.len() < limit && looked_at < LOOKED_AT_MAX && !walk.is_done() {
+        let others = cluster.read(Freshness::Local, |view| {
+            let part = walk.step(view, PART_MAX)?;
+            looked_at += part.len().max(1);
+            let others = part.into_iter().filter(|(name, _)| is_other(name));
+            others.map(|named| show(view, named)).collect::<Result<Vec<T>, Damage>>()
         });
-        found.extend(others);
-        let Some((next, _)) = part.next else { break };
-        next.as_str().clone_into(&mut start);
+        found.extend(others.await?);
     }
     found.truncate(limit);
     Ok(found)

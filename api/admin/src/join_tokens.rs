@@ -44,7 +44,7 @@ struct Listed {
 
 /// Makes a token; this answer is the only place where it is ever shown.
 pub async fn create(call: Call) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
+    let caller = call.administrator(Need::Fresh).await?;
     let context = call.context.clone();
     let asked: Asked = call.json().await?;
     let uses = asked.uses.unwrap_or(USES_DEFAULT);
@@ -63,7 +63,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     let expires_wall_ms = wall_ms + expires_in_s * 1_000;
     let (id, secret_hash) = (token.id().to_owned(), token.secret_hash());
     let create = JoinTokenCreate { id, secret_hash, expires_wall_ms, uses };
-    cluster.propose(create.into()).await?;
+    cluster.propose_for(caller.voucher(), create.into()).await?;
     let expires_at = moment::to_second(expires_wall_ms);
     let shown = json!({
         "token": token.text().as_str(), "id": token.id(), "uses": uses, "expiresAt": expires_at,
@@ -87,8 +87,9 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
 
 /// Ends a token.
 pub async fn revoke(call: Call) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
+    let caller = call.administrator(Need::Fresh).await?;
     let id = call.place("id").to_owned();
-    call.context.cluster.propose(JoinTokenRevoke { id }.into()).await?;
+    let cluster = &call.context.cluster;
+    cluster.propose_for(caller.voucher(), JoinTokenRevoke { id }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

@@ -1,7 +1,5 @@
-//! Lists under `/enzi/v0`: where a part of one begins, and how entries are read until it is full.
-//!
-//! A cursor is where the list goes on, not how far it was read, so what comes and goes in between
-//! shifts nothing. Lists of members are in the order of ids and have ids as cursors.
+//! Lists under `/enzi/v0`: where a part of one begins, and how it is answered. Lists of members are
+//! in the order of ids and have ids as cursors.
 
 use axum::response::Response;
 use edge::answer;
@@ -13,11 +11,10 @@ use metadata::tables::{Damage, Read};
 use metadata::teams;
 use serde_json::{Map, Value};
 
+use crate::gathering::Gathered;
 use crate::paging;
 use crate::reference::{id_of, uuid};
 
-/// Entries read at once where few of them are shown.
-const READ_MIN: usize = 100;
 /// Bytes of the longest name.
 const NAME_BYTES_MAX: usize = 100;
 
@@ -29,9 +26,15 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Entries, and the cursor of what comes after them.
-    pub(crate) fn new(entries: Vec<Value>, next: Option<String>) -> Self {
+    /// Entries by name, and the name of the first one after them.
+    pub(crate) fn by_name((entries, next): Gathered<String, Value>) -> Self {
         Self { entries, next }
+    }
+
+    /// Entries by id, and the id of the first one after them.
+    pub(crate) fn by_id((entries, next): Gathered<Vec<u8>, Value>) -> Self {
+        let next = next.as_deref().and_then(|id| id.first_chunk::<16>());
+        Self { entries, next: next.map(uuid) }
     }
 
     /// The answer, with the entries under `key`.
@@ -40,28 +43,6 @@ impl Shown {
         let mut response = answer::json(StatusCode::OK, &document);
         paging::tell(&mut response, self.next.as_deref(), None);
         response
-    }
-}
-
-/// Reads entries by id from `start` on until `limit` are shown, passing over those of which `show`
-/// shows nothing.
-pub(crate) fn gather<E>(
-    (start, limit): (&[u8], usize),
-    entries: impl Fn(&[u8], usize) -> Result<Listing<([u8; 16], E)>, Damage>,
-    show: impl Fn(&[u8; 16], &E) -> Result<Option<Value>, Damage>,
-) -> Result<Shown, Damage> {
-    let (mut from, mut shown) = (start.to_vec(), Vec::new());
-    loop {
-        let part = entries(&from, (limit - shown.len()).max(READ_MIN))?;
-        for (id, entry) in &part.items {
-            let Some(value) = show(id, entry)? else { continue };
-            if shown.len() == limit {
-                return Ok(Shown::new(shown, Some(uuid(id))));
-            }
-            shown.push(value);
-        }
-        let Some((id, _)) = part.next else { return Ok(Shown::new(shown, None)) };
-        from = id.to_vec();
     }
 }
 
@@ -109,6 +90,12 @@ fn id_or(
     id.map(|id| id.to_vec()).ok_or_else(unreadable)
 }
 
+/// A list by ids, as it is read in parts.
+pub(crate) fn by_id<E>(part: Listing<([u8; 16], E)>) -> Listing<(Vec<u8>, E)> {
+    let keyed = |(id, entry): ([u8; 16], E)| (id.to_vec(), entry);
+    Listing { items: part.items.into_iter().map(keyed).collect(), next: part.next.map(keyed) }
+}
+
 /// A name, or as much of one as says where to begin.
 fn name(start: &str) -> Result<String, Problem> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -122,40 +109,7 @@ fn unreadable() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use metadata::page::Listing;
-    use serde_json::{Value, json};
-
-    use super::{Shown, gather, name};
-    use crate::reference::uuid;
-
-    /// A list of the ids 0 to 249, of which every tenth is shown.
-    fn part(start: u8, limit: usize) -> Shown {
-        let entries = |from: &[u8], most: usize| {
-            let first = from.first().copied().unwrap_or_default();
-            let mut items: Vec<_> = (first..250).map(|it| ([it; 16], it)).collect();
-            let rest = items.split_off(most.min(items.len()));
-            Ok(Listing { items, next: rest.into_iter().next() })
-        };
-        let show = |_: &[u8; 16], it: &u8| Ok(it.is_multiple_of(10).then(|| json!(it)));
-        gather((&[start; 16], limit), entries, show).unwrap()
-    }
-
-    #[test]
-    fn what_is_not_shown_fills_no_page_and_ends_no_list() {
-        let cases = [
-            (0, 2, vec![0, 10], Some(20)),
-            (1, 2, vec![10, 20], Some(30)),
-            (0, 13, (0..13).map(|it| it * 10).collect(), Some(130)),
-            (0, 25, (0..25).map(|it| it * 10).collect(), None),
-            (240, 1, vec![240], None),
-            (241, 1, vec![], None),
-        ];
-        for (start, limit, entries, next) in cases {
-            let entries: Vec<Value> = entries.into_iter().map(|it: u8| json!(it)).collect();
-            let next = next.map(|it: u8| uuid(&[it; 16]));
-            assert_eq!(part(start, limit), Shown { entries, next }, "{start} {limit}");
-        }
-    }
+    use super::name;
 
     #[test]
     fn a_list_begins_at_a_name_or_the_beginning_of_one() {

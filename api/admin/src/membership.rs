@@ -4,8 +4,8 @@
 
 use edge::problem::Problem;
 use edge::query::Query;
-use metadata::access::Caller;
-use metadata::accounts::{self, AccountId, Named};
+use metadata::access::{Caller, standing};
+use metadata::accounts::{self, Named};
 use metadata::organizations::{self, MemberRow};
 use metadata::refusal::Refusal;
 use metadata::tables::{Damage, Read};
@@ -68,6 +68,16 @@ pub(crate) fn organization(
     if caller.is_admin || place.is_some() { Ok((name, row)) } else { Err(not_authorized(caller)) }
 }
 
+/// The organization that a path names, to those who manage it: its owners and system
+/// administrators.
+pub(crate) fn managed(read: &impl Read, caller: &Caller, text: &str) -> Result<Named, Problem> {
+    let organization = organization(read, caller, text)?;
+    if standing::manages(read, caller, &organization.0)? {
+        return Ok(organization);
+    }
+    Err(not_authorized(caller))
+}
+
 /// The team that a path names within an organization, and the organization, to the same people.
 pub(crate) fn team(
     read: &impl Read,
@@ -84,11 +94,9 @@ pub(crate) fn team(
 pub(crate) fn listed(
     read: &impl Read,
     filter: Filter,
-    (user, row): (&AccountId, &MemberRow),
+    (user, row): (&[u8], &MemberRow),
 ) -> Result<Option<Value>, Damage> {
-    if !filter.shows(row) {
-        return Ok(None);
-    }
+    let Some(user) = user.first_chunk().filter(|_| filter.shows(row)) else { return Ok(None) };
     let member = accounts::find_by_id(read, user)?;
     Ok(member.map(|member| json!({ "member": shown(&member), "isAdmin": row.is_admin })))
 }

@@ -5,6 +5,7 @@
 
 use axum::response::Response;
 use consensus::cluster::Freshness;
+use consensus::tables::View;
 use edge::answer;
 use edge::problem::{AccountProblem, Problem};
 use http::StatusCode;
@@ -28,7 +29,8 @@ use crate::teams as noun;
 pub async fn list(call: Call) -> Result<Response, Problem> {
     let who = call.signed_in().await?.as_metadata();
     let (part, text) = (Part::of_page(&call.query)?, call.place("ns").to_owned());
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
         let (name, row) = reference::organization(view, &text)??;
         let is_member = match &who.id {
             Some(user) => organizations::member(view, &row.id, user)?.is_some(),
@@ -37,10 +39,12 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
         if !who.is_admin && !is_member {
             return Err(not_authorized(&who));
         }
-        let entries = |from: &[u8], most| grants::of_namespace(view, &row.id, from, most);
-        Ok((name, grants_shown(view, &who, &part, entries)?))
+        Ok((name, row.id))
     });
-    let (name, (list, count)) = read.await?;
+    let (name, id) = read.await?;
+    let entries =
+        |view: &View<'_>, from: &Vec<u8>, most| grants::of_namespace(view, &id, from, most);
+    let (list, count) = grants_shown(cluster, &who, &part, entries).await?;
     let document = json!({ "namespace": name, "teamAccessList": list.entries });
     let mut response = answer::json(StatusCode::OK, &document);
     paging::tell(&mut response, list.next.as_deref(), count);
@@ -72,7 +76,7 @@ pub async fn put(call: Call) -> Result<Response, Problem> {
         level: asked.level()?,
         actor: caller.account().to_owned(),
     };
-    cluster.propose(put.into()).await?;
+    cluster.propose_for(caller.voucher(), put.into()).await?;
     let organization = (namespace, row);
     let read = read_changed(&cluster, |view| shown(view, &who, &organization, &team));
     Ok(answer::json(StatusCode::OK, &read.await?))
@@ -86,7 +90,8 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let read = read(cluster, Freshness::Local, |view| managed(view, &who, &text, &team));
     let ((namespace, _), team) = read.await?;
     let (team, actor) = (team.row.id, caller.account().to_owned());
-    cluster.propose(NamespaceGrantDelete { namespace, team, actor }.into()).await?;
+    let delete = NamespaceGrantDelete { namespace, team, actor };
+    cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 

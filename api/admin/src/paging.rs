@@ -61,6 +61,11 @@ fn above_zero(name: &str, text: &str) -> Result<usize, Problem> {
     }
 }
 
+/// What is answered to a `pageStart` that none of our answers gave.
+pub fn unreadable() -> Problem {
+    Problem::Parameter("pageStart is what X-Next-Page-Start was, or absent".to_owned())
+}
+
 /// Says in the answer's headers where the list goes on, and how many entries it has in all.
 pub fn tell(response: &mut Response, next: Option<&str>, count: Option<usize>) {
     let headers = response.headers_mut();

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::accounts;
 use crate::call::Call;
+use crate::ldap_settings;
 use crate::reading::{not_authorized, read};
 use crate::reference;
 
@@ -40,6 +41,7 @@ pub async fn change(call: Call) -> Result<Response, Problem> {
     let read = read(&context.cluster, Freshness::Local, |view| changeable(view, &who, &text));
     let (name, row) = read.await?;
     let asked: Asked = call.json().await?;
+    ldap_settings::check_kept_here(&context, &name).await?;
     let new = Zeroizing::new(asked.new_password.unwrap_or_default());
     let old = asked.old_password.map(Zeroizing::new);
     let choice = password_rule::check(&name, &new);
@@ -55,7 +57,7 @@ pub async fn change(call: Call) -> Result<Response, Problem> {
     };
     let password_hash = password::hash(new).await.map_err(Problem::Parameter)?;
     let set = PasswordSet { name: name.clone(), actor, password_hash, former_hash };
-    context.cluster.propose(set.into()).await?;
+    context.cluster.propose_for(caller.voucher(), set.into()).await?;
     let changed = accounts::as_changed(&context.cluster, &name).await?;
     Ok(answer::json(StatusCode::OK, &accounts::shown(&changed)))
 }

@@ -47,7 +47,9 @@ pub fn organization(read: &impl Read, text: &str) -> Found<Named> {
 
 fn of_kind(read: &impl Read, text: &str, kind: AccountKind) -> Found<Named> {
     Ok(account(read, text)?.and_then(|(name, row)| match (row.kind, kind) {
-        (AccountKind::User, AccountKind::Organization) => Err(Refusal::AccountIsUser { name }),
+        (AccountKind::User | AccountKind::Robot, AccountKind::Organization) => {
+            Err(Refusal::AccountIsUser { name })
+        }
         (AccountKind::Organization, AccountKind::User) => {
             Err(Refusal::AccountIsOrganization { name })
         }

@@ -2,31 +2,43 @@
 //!
 //! Source: dtr-interface 2.2, 3.1, 3.2, 12.4.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use consensus::cluster::{Cluster, Freshness};
 use edge::answer;
 use edge::caller::Caller;
 use edge::context::Context;
 use edge::problem::Problem;
+use edge::visible;
 use http::StatusCode;
 use metadata::access::{self, Action, Reason};
 use metadata::accounts::{self, AccountKind};
 use metadata::refusal::Refusal;
-use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::repositories::commands::{
+    RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
+};
+use metadata::repositories::counts::{self, CountsRow};
 use metadata::repositories::description::{self, DescriptionRow};
-use metadata::repositories::{self, Named, RepositoryRow, Visibility, visible};
+use metadata::repositories::visible::Walk;
+use metadata::repositories::{self, Named, RepositoryRow, Visibility};
 use metadata::tables::{Damage, Read};
 use oci::name::RepositoryName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::accounts::managed;
 use crate::call::Call;
 use crate::paging::{self, Part};
+use crate::reading::{read, read_changed};
 use crate::reference::uuid;
 
 /// Bytes of the two descriptions.
 const SHORT_BYTES_MAX: usize = 1_024;
 const LONG_BYTES_MAX: usize = 32 * 1_024;
+
+/// Commands that delete the repositories of one namespace, at most.
+const ROUNDS_MAX: usize = 10_000;
 
 /// What POST and PATCH take; absent and `null` leave a field, unknown ones are passed over.
 #[derive(Deserialize)]
@@ -65,8 +77,8 @@ impl Asked {
                 return Err(Problem::Parameter(text));
             }
         }
-        if self.scan_on_push == Some(true) || self.tag_limit.is_some_and(|limit| limit > 0) {
-            let text = "scanOnPush and tagLimit are not there yet: leave them out, or false and 0";
+        if self.scan_on_push == Some(true) {
+            let text = "scanOnPush is not there yet: leave it out, or false";
             return Err(Problem::Parameter(text.to_owned()));
         }
         Ok(())
@@ -78,21 +90,21 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?.as_metadata();
     let part = Part::of_page(&call.query)?;
     let namespace = call.place("ns").to_owned();
+    let cluster = &call.context.cluster;
     let within = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
-    let read = call.context.cluster.read(Freshness::Local, |view| {
-        if !namespace.is_empty() && accounts::find(view, &namespace)?.is_none() {
-            return Ok(Err(Refusal::AccountUnknown { name: namespace.clone() }));
-        }
-        let found = visible::listing(view, &caller, (&within, &part.start), part.limit)?;
-        let count = || visible::count(view, &caller, &within);
-        let count = part.count.then(count).transpose()?;
-        let items = found.items.into_iter();
-        let shown = items.map(|named| in_list(view, named));
-        let shown = shown.collect::<Result<Vec<Value>, Damage>>()?;
-        Ok(Ok((shown, found.next.map(|(name, _)| name), count)))
-    });
-    let (shown, next, count) = read.await??;
-    let mut response = answer::json(StatusCode::OK, &json!({ "repositories": shown }));
+    if !part.start.is_empty() && RepositoryName::parse(&part.start).is_err() {
+        return Err(paging::unreadable());
+    }
+    if !namespace.is_empty() {
+        let owner = cluster.read(Freshness::Local, |view| accounts::find(view, &namespace));
+        owner.await?.ok_or(Refusal::AccountUnknown { name: namespace })?;
+    }
+    let walk = |start: &str| Walk::new(caller.clone(), &within, start);
+    let found =
+        visible::gather(cluster, walk(&part.start), part.limit, |view, named| in_list(view, named));
+    let (list, next) = found.await?;
+    let count = if part.count { Some(visible::count(cluster, walk("")).await?) } else { None };
+    let mut response = answer::json(StatusCode::OK, &json!({ "repositories": list }));
     paging::tell(&mut response, next.as_ref().map(RepositoryName::as_str), count);
     Ok(response)
 }
@@ -100,8 +112,8 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
 /// Creates one; 201 with it.
 pub async fn create(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
-    let (actor, cluster) = (caller.account().to_owned(), call.context.cluster.clone());
-    let namespace = call.place("ns").to_owned();
+    let (actor, context) = (caller.account().to_owned(), Arc::clone(&call.context));
+    let (namespace, cluster) = (call.place("ns").to_owned(), &context.cluster);
     let owner = cluster.read(Freshness::Local, |view| accounts::find(view, &namespace)).await?;
     if owner.is_none() {
         return Err(Refusal::AccountUnknown { name: namespace }.into());
@@ -110,6 +122,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     asked.check()?;
     let name = asked.name.as_deref().unwrap_or_default();
     let repository = parsed(&namespace, name)?;
+    permit_creation(&context, &caller, &repository).await?;
     let create = RepositoryCreate {
         repository: repository.clone(),
         actor,
@@ -118,9 +131,10 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
         immutable_tags: asked.immutable_tags.unwrap_or(false),
         short_description: asked.short_description.unwrap_or_default(),
         long_description: asked.long_description.unwrap_or_default(),
+        tag_limit: asked.tag_limit.unwrap_or(0),
     };
-    cluster.propose(create.into()).await?;
-    let changed = as_changed(&cluster, &repository).await?;
+    cluster.propose_for(caller.voucher(), create.into()).await?;
+    let changed = as_changed(cluster, &repository).await?;
     Ok(answer::json(StatusCode::CREATED, &shown(&changed, true)))
 }
 
@@ -150,8 +164,9 @@ pub async fn update(call: Call) -> Result<Response, Problem> {
         immutable_tags: asked.immutable_tags,
         short_description: asked.short_description,
         long_description: asked.long_description,
+        tag_limit: asked.tag_limit,
     };
-    cluster.propose(update.into()).await?;
+    cluster.propose_for(caller.voucher(), update.into()).await?;
     let changed = as_changed(&cluster, &repository).await?;
     Ok(answer::json(StatusCode::OK, &shown(&changed, true)))
 }
@@ -161,9 +176,32 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let repository = named(&call)?;
     let caller = call.signed_in().await?;
     permit(&call.context, &caller, &repository, Action::Administer).await?;
-    let actor = caller.account().to_owned();
-    call.context.cluster.propose(RepositoryDelete { repository, actor }.into()).await?;
+    let delete = RepositoryDelete { repository, actor: caller.account().to_owned() };
+    call.context.cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// Deletes all repositories of a namespace, as many with each command as one may take.
+pub async fn delete_all(call: Call) -> Result<Response, Problem> {
+    let caller = call.signed_in().await?;
+    let (who, actor) = (caller.as_metadata(), caller.account().to_owned());
+    let (text, cluster) = (call.place("account").to_owned(), &call.context.cluster);
+    let found = read(cluster, Freshness::Local, |view| managed(view, &who, &text));
+    let (namespace, _) = found.await?;
+    let within = format!("{namespace}/");
+    for _ in 0..ROUNDS_MAX {
+        let left = read_changed(cluster, |view| {
+            Ok(!repositories::listing(view, &within, "", 1)?.items.is_empty())
+        });
+        if !left.await? {
+            return Ok(answer::empty(StatusCode::NO_CONTENT));
+        }
+        let (namespace, actor) = (namespace.clone(), actor.clone());
+        let delete = RepositoriesDelete { namespace, actor };
+        cluster.propose_for(caller.voucher(), delete.into()).await?;
+    }
+    let what = format!("repositories of {namespace} are created as fast as they are deleted");
+    Err(Problem::Busy { what })
 }
 
 /// Goes on only where the caller may do this; a repository that they may not see is none to them.
@@ -187,18 +225,40 @@ pub(crate) async fn permit(
     }
 }
 
+/// Goes on only where the caller may create this. What a command would refuse for want of a right
+/// is no entry of the log.
+async fn permit_creation(
+    context: &Context,
+    caller: &Caller,
+    repository: &RepositoryName,
+) -> Result<(), Problem> {
+    let who = caller.as_metadata();
+    let judged = context
+        .cluster
+        .read(Freshness::Local, |view| access::judge(view, &who, repository, Action::Create));
+    match judged.await?.reason {
+        reason @ (Reason::SignInRequired | Reason::ReadRequired | Reason::AdminRequired) => {
+            Err(Problem::Denied { repository: repository.clone(), reason })
+        }
+        // Whether there is one already, or the name does not do, is decided with the creation.
+        _ => Ok(()),
+    }
+}
+
 /// A repository, what is said of it, and whether its namespace is an organization's.
 struct Described {
     name: RepositoryName,
     row: RepositoryRow,
     said: DescriptionRow,
+    counts: CountsRow,
     owner: Option<AccountKind>,
 }
 
 fn described(read: &impl Read, (name, row): Named) -> Result<Described, Damage> {
     let said = description::of(read, &row)?;
+    let counts = counts::of(read, row.number())?;
     let owner = accounts::find(read, name.namespace())?.map(|row| row.kind);
-    Ok(Described { name, row, said, owner })
+    Ok(Described { name, row, said, counts, owner })
 }
 
 fn find_described(read: &impl Read, name: &RepositoryName) -> Result<Option<Described>, Damage> {
@@ -232,20 +292,15 @@ pub(crate) fn in_list(read: &impl Read, named: Named) -> Result<Value, Damage> {
     Ok(shown(&described(read, named)?, false))
 }
 
-/// One as lists show it.
-pub(crate) fn shown_in_lists(read: &impl Read, named: Named) -> Result<Value, Damage> {
-    Ok(shown(&described(read, named)?, false))
-}
-
 /// One as clients of the old product read it. What this version does not keep is zero.
-fn shown(Described { name, row, said, owner }: &Described, with_long: bool) -> Value {
+fn shown(Described { name, row, said, counts, owner }: &Described, with_long: bool) -> Value {
     let namespace = name.namespace();
     let visibility = match row.visibility {
         Visibility::Public => "public",
         Visibility::Private => "private",
     };
     let kind = match owner {
-        Some(AccountKind::User) => "user",
+        Some(AccountKind::User | AccountKind::Robot) => "user",
         _ => "organization",
     };
     let mut shown = json!({
@@ -258,9 +313,9 @@ fn shown(Described { name, row, said, owner }: &Described, with_long: bool) -> V
         "scanOnPush": false,
         "immutableTags": row.immutable_tags,
         "enableManifestLists": true,
-        "tagLimit": 0,
-        "pulls": 0,
-        "pushes": 0,
+        "tagLimit": row.tag_limit,
+        "pulls": counts.pulls,
+        "pushes": counts.pushes,
     });
     if with_long {
         shown["longDescription"] = said.long.clone().into();

@@ -5,12 +5,13 @@
 
 use axum::response::Response;
 use consensus::cluster::Freshness;
+use consensus::tables::View;
 use edge::answer;
 use edge::problem::Problem;
 use http::StatusCode;
 use metadata::access::{self, Action, Caller, Level};
 use metadata::grants;
-use metadata::repositories;
+use metadata::repositories::{self, Named, RepositoryNumber};
 use metadata::tables::{Damage, Read};
 use metadata::teams::TeamId;
 use oci::name::RepositoryName;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::accounts;
 use crate::call::Call;
+use crate::gathering::{count, gather};
 use crate::namespace_access::seen;
 use crate::paging::{self, Part};
 use crate::reading::{not_authorized, read};
@@ -25,9 +27,6 @@ use crate::reference;
 use crate::repositories::{in_list, named, unknown};
 use crate::team_access::word;
 use crate::teams::shown;
-
-/// Names that are read at once.
-const READ_MIN: usize = 100;
 
 /// A part of the repositories on which a team has a grant of its own, by name.
 pub async fn of_team(call: Call) -> Result<Response, Problem> {
@@ -39,14 +38,25 @@ pub async fn of_team(call: Call) -> Result<Response, Problem> {
         })?;
     }
     let (organization, team) = (call.place("org").to_owned(), call.place("team").to_owned());
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
         let (_, team) = seen(view, &who, &organization, &team)?;
-        let list = granted(view, &team.row.id, (&part.start, part.limit))?;
-        let all = || granted(view, &team.row.id, ("", usize::MAX));
-        let count = part.count.then(all).transpose()?.map(|(all, _)| all.len());
-        Ok((shown(view, &team, &who)?, list, count))
+        Ok((team.row.id, shown(view, &team, &who)?))
     });
-    let (team, (list, next), count) = read.await?;
+    let (id, team) = read.await?;
+    let entries = |view: &View<'_>, from: &String, most| grants::of_team(view, &id, from, most);
+    let start = (part.start.clone(), part.limit);
+    let (list, next) =
+        gather(cluster, start, entries, |view, name, number| granted(view, &id, (name, *number)))
+            .await?;
+    let count = if part.count {
+        let is_shown = |view: &View<'_>, name: &String, number: &RepositoryNumber| {
+            Ok(granted_here(view, &id, (name, *number))?.is_some())
+        };
+        Some(count(cluster, String::new(), entries, is_shown).await?)
+    } else {
+        None
+    };
     let document = json!({ "team": team, "repositoryAccessList": list });
     let mut response = answer::json(StatusCode::OK, &document);
     paging::tell(&mut response, next.as_deref(), count);
@@ -77,31 +87,29 @@ pub async fn of_user(call: Call) -> Result<Response, Problem> {
     Ok(answer::json(StatusCode::OK, &read.await?))
 }
 
-/// Repositories with what the team was granted on each, and the name of the first one after them.
+/// A repository with what the team was granted on it. Deleted ones are listed until their rows are
+/// gone, and a name may belong to another one by now: `None` for those.
 fn granted(
     read: &impl Read,
     team: &TeamId,
-    (start, limit): (&str, usize),
-) -> Result<(Vec<Value>, Option<String>), Problem> {
-    let (mut from, mut shown) = (start.to_owned(), Vec::new());
-    loop {
-        let part = grants::of_team(read, team, &from, (limit - shown.len()).max(READ_MIN))?;
-        for (name, number) in part.items {
-            let repository = RepositoryName::parse(&name)
-                .map_err(|error| Problem::Fault(format!("a stored repository name: {error}")))?;
-            // Deleted ones are listed until their rows are gone.
-            let row = repositories::find(read, &repository)?.filter(|row| row.number() == number);
-            let Some(row) = row else { continue };
-            let Some(level) = grants::on_repository(read, number, team)? else { continue };
-            if shown.len() == limit {
-                return Ok((shown, Some(name)));
-            }
-            let repository = in_list(read, (repository, row))?;
-            shown.push(json!({ "repository": repository, "accessLevel": word(level) }));
-        }
-        let Some((next, _)) = part.next else { return Ok((shown, None)) };
-        from = next;
-    }
+    named: (&str, RepositoryNumber),
+) -> Result<Option<Value>, Damage> {
+    let Some((repository, level)) = granted_here(read, team, named)? else { return Ok(None) };
+    let repository = in_list(read, repository)?;
+    Ok(Some(json!({ "repository": repository, "accessLevel": word(level) })))
+}
+
+fn granted_here(
+    read: &impl Read,
+    team: &TeamId,
+    (name, number): (&str, RepositoryNumber),
+) -> Result<Option<(Named, grants::Level)>, Damage> {
+    let repository = RepositoryName::parse(name)
+        .map_err(|error| Damage(format!("a stored repository name: {error}")))?;
+    let row = repositories::find(read, &repository)?.filter(|row| row.number() == number);
+    let Some(row) = row else { return Ok(None) };
+    let level = grants::on_repository(read, number, team)?;
+    Ok(level.map(|level| ((repository, row), level)))
 }
 
 /// How far the user's rights go; `None` where there are none, or where the user may not sign in.

@@ -8,10 +8,14 @@ use edge::answer;
 use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
+use metadata::events::retention::{self, RetentionSet};
 use metadata::settings::{self, SettingsSet};
+use metadata::sign_in::{self, SignInSet};
 use serde::{Deserialize, Serialize};
+use wire::client_certificate::ClientAuthority;
 
 use crate::call::Call;
+use crate::go_duration;
 
 /// What GET answers.
 #[derive(Serialize)]
@@ -20,6 +24,14 @@ struct Settings {
     dtr_host: String,
     create_repository_on_push: bool,
     read_only_registry: bool,
+    client_cert_auth_enabled: bool,
+    #[serde(rename = "webTLSClientCA")]
+    client_ca_pem: String,
+    refuse_passwords: bool,
+    undelete_window_seconds: u64,
+    repo_event_history_compaction_enabled: bool,
+    repo_event_history_to_keep: u64,
+    repo_event_history_max_age: String,
     #[serde(rename = "replicaID")]
     replica_id: String,
 }
@@ -30,17 +42,54 @@ struct Settings {
 struct Change {
     create_repository_on_push: Option<bool>,
     read_only_registry: Option<bool>,
+    client_cert_auth_enabled: Option<bool>,
+    #[serde(rename = "webTLSClientCA")]
+    client_ca_pem: Option<String>,
+    refuse_passwords: Option<bool>,
+    undelete_window_seconds: Option<u64>,
+    repo_event_history_compaction_enabled: Option<bool>,
+    repo_event_history_to_keep: Option<u64>,
+    repo_event_history_max_age: Option<String>,
+}
+
+impl Change {
+    /// What is to hold for keeping events, where anything of it is given.
+    fn events(&self) -> Result<Option<RetentionSet>, Problem> {
+        let age = self.repo_event_history_max_age.as_deref();
+        let wrong = || {
+            let text =
+                "repoEventHistoryMaxAge is hours, minutes and seconds, such as 720h or 1h30m";
+            Problem::Parameter(text.to_owned())
+        };
+        let age_max_s = age.map(|age| go_duration::parse(age).ok_or_else(wrong)).transpose()?;
+        let set = RetentionSet {
+            is_on: self.repo_event_history_compaction_enabled,
+            kept_max: self.repo_event_history_to_keep,
+            age_max_s,
+        };
+        Ok((set != RetentionSet::default()).then_some(set))
+    }
 }
 
 /// The settings in force.
 pub async fn get(call: Call) -> Result<Response, Problem> {
     call.administrator(Need::Fresh).await?;
     let cluster = &call.context.cluster;
-    let row = cluster.read(Freshness::Local, |view| settings::get(view)).await?;
+    let read = cluster.read(Freshness::Local, |view| {
+        Ok((settings::get(view)?, sign_in::get(view)?, retention::get(view)?))
+    });
+    let (row, sign_in, events) = read.await?;
     let settings = Settings {
         dtr_host: call.context.names.external_host().to_owned(),
         create_repository_on_push: row.create_repository_on_push,
         read_only_registry: row.read_only,
+        client_cert_auth_enabled: sign_in.takes_certificates,
+        client_ca_pem: sign_in.client_ca_pem,
+        refuse_passwords: sign_in.refuses_passwords,
+        undelete_window_seconds: row.undelete_s(),
+        repo_event_history_compaction_enabled: events.is_on,
+        repo_event_history_to_keep: events.kept_max,
+        repo_event_history_max_age: go_duration::written(events.age_max_s),
         replica_id: cluster.replica_id().to_string(),
     };
     Ok(answer::json(StatusCode::OK, &settings))
@@ -48,16 +97,34 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
 
 /// Sets what is given; 202, as clients of the old product expect.
 pub async fn set(call: Call) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
+    let caller = call.administrator(Need::Fresh).await?;
     let cluster = call.context.cluster.clone();
     let change: Change = call.json().await?;
+    let events = change.events()?;
+    let sign_in = SignInSet {
+        actor: String::new(),
+        refuses_passwords: change.refuse_passwords,
+        takes_certificates: change.client_cert_auth_enabled,
+        client_ca_pem: change.client_ca_pem,
+    };
+    // The part that may be refused goes first: then nothing is set by halves.
+    if sign_in != SignInSet::default() {
+        if let Some(ca_pem) = sign_in.client_ca_pem.as_deref().filter(|pem| !pem.is_empty()) {
+            let read = ClientAuthority::new(ca_pem, &[]);
+            read.map_err(|error| Problem::Parameter(format!("webTLSClientCA: {error}")))?;
+        }
+        let set = SignInSet { actor: caller.account().to_owned(), ..sign_in };
+        cluster.propose_for(caller.voucher(), set.into()).await?;
+    }
     let set = SettingsSet {
         create_repository_on_push: change.create_repository_on_push,
         read_only: change.read_only_registry,
+        undelete_s: change.undelete_window_seconds,
+        events,
         ..SettingsSet::default()
     };
     if set != SettingsSet::default() {
-        cluster.propose(set.into()).await?;
+        cluster.propose_for(caller.voucher(), set.into()).await?;
     }
     Ok(answer::empty(StatusCode::ACCEPTED))
 }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use axum::routing::any;
@@ -15,13 +16,18 @@ use http::Method;
 
 use crate::call::Call;
 use crate::{
-    access, accounts, api_tokens, cluster_status, features, index, join_tokens, manifests, members,
-    namespace_access, passwords, repositories, repository_access, settings, tags, team_access,
-    team_members, teams,
+    access, account_import, accounts, api_tokens, audit, cluster_status, events, features, index,
+    join_tokens, language, ldap_settings, ldap_sync, manifests, members, namespace_access, openapi,
+    passwords, public_keys, repositories, repository_access, robots, sessions, settings,
+    system_accounts, tag_history, tags, team_access, team_members, teams, token_keys,
+    user_settings,
 };
 
 /// What a handler comes to.
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send>>;
+
+/// What stands in the places of a path, unless its escapes don't decode to text.
+type Places = Result<RawPathParams, RawPathParamsRejection>;
 
 /// Answers one method of one path.
 pub type Handler = fn(Call) -> Answering;
@@ -79,15 +85,31 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ),
     ("GET", "/api/v0/repositories/{ns}/{repo}/tags", to!(tags::list)),
     ("GET, DELETE", "/api/v0/repositories/{ns}/{repo}/tags/{ref}", to!(tags::get, tags::delete)),
+    ("GET", "/api/v0/repositories/{ns}/{repo}/tags/{tag}/history", to!(tag_history::get)),
+    ("POST", "/api/v0/repositories/{ns}/{repo}/tags/{tag}/undelete", to!(tag_history::undelete)),
     ("GET", "/api/v0/repositories/{ns}/{repo}/manifests", to!(manifests::list)),
     ("DELETE", "/api/v0/repositories/{ns}/{repo}/manifests/{ref}", to!(manifests::delete)),
+    ("GET", "/api/v0/repositories/{ns}/{repo}/events", to!(events::of_repository)),
+    ("GET", "/api/v0/events", to!(events::list)),
+    ("GET", "/api/v0/audit", to!(audit::list)),
     ("GET", "/api/v0/index/autocomplete", to!(index::autocomplete)),
     ("GET", "/api/v0/index/dockersearch", to!(index::docker_search)),
     ("GET", "/v1/search", to!(index::old_search)),
     ("GET", "/api/v0/meta/features", to!(features::get)),
     ("GET", "/api/v0/meta/alerts", to!(features::alerts)),
     ("GET", "/api/v0/admin/version", to!(features::version)),
+    ("POST", "/api/v0/admin/tokens/rotate", to!(token_keys::rotate)),
+    ("GET, POST, DELETE", "/api/v0/session", to!(sessions::get, sessions::begin, sessions::end)),
     ("DELETE", "/api/v0/accounts/{account}", to!(accounts::delete)),
+    ("DELETE", "/api/v0/accounts/{account}/repositories", to!(repositories::delete_all)),
+    (
+        "GET, PATCH",
+        "/api/v0/accounts/{user}/settings",
+        to!(user_settings::get, user_settings::update),
+    ),
+    ("GET", "/api/v0/accounts/language", to!(language::get)),
+    ("GET", "/api/v0/openapi.json", to!(openapi::get)),
+    ("GET", "/enzi/v0/openapi.json", to!(openapi::get)),
     ("GET, POST", "/enzi/v0/accounts", to!(accounts::list, accounts::create)),
     (
         "GET, PATCH, DELETE",
@@ -96,6 +118,14 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ),
     ("POST", "/enzi/v0/accounts/{user}/changePassword", to!(passwords::change)),
     ("GET", "/enzi/v0/accounts/{user}/organizations", to!(members::organizations)),
+    ("GET, POST", "/enzi/v0/accounts/{user}/publicKeys", to!(public_keys::list, public_keys::add)),
+    (
+        "PATCH, DELETE",
+        "/enzi/v0/accounts/{user}/publicKeys/{keyID}",
+        to!(public_keys::update, public_keys::delete),
+    ),
+    ("GET, POST", "/enzi/v0/accounts/{org}/robots", to!(robots::list, robots::create)),
+    ("DELETE", "/enzi/v0/accounts/{org}/robots/{robot}", to!(robots::delete)),
     ("GET", "/enzi/v0/accounts/{org}/members", to!(members::list)),
     (
         "GET, PUT, PATCH, DELETE",
@@ -115,11 +145,27 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
         "/enzi/v0/accounts/{org}/teams/{team}/members/{user}",
         to!(team_members::get, team_members::put, team_members::update, team_members::delete),
     ),
+    (
+        "GET, PUT",
+        "/enzi/v0/accounts/{org}/adminMemberSyncConfig",
+        to!(ldap_sync::get_owners, ldap_sync::set_owners),
+    ),
+    (
+        "GET, PUT",
+        "/enzi/v0/accounts/{org}/teams/{team}/memberSyncConfig",
+        to!(ldap_sync::get_team, ldap_sync::set_team),
+    ),
+    ("GET, PUT", "/enzi/v0/config/auth", to!(ldap_settings::backend, ldap_settings::set_backend)),
+    ("GET, PUT", "/enzi/v0/config/auth/ldap", to!(ldap_settings::get, ldap_settings::set)),
+    ("POST", "/enzi/v0/config/auth/ldap/tryLogin", to!(ldap_settings::try_login)),
+    ("GET, POST", "/enzi/v0/config/auth/ldap/sync", to!(ldap_sync::status, ldap_sync::begin)),
+    ("GET, PUT", "/enzi/v0/config/accounts", to!(system_accounts::get, system_accounts::set)),
+    ("POST", "/enzi/v0/admin/importAccounts", to!(account_import::import)),
 ];
 
 /// Whether a path belongs to this surface.
 pub fn serves(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/enzi/")
+    ["/api/", "/enzi/", "/charts/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// The routes over one replica.
@@ -128,8 +174,9 @@ pub fn router(context: Arc<Context>) -> Router {
     for (methods, path, handlers) in ROUTES {
         router = router.route(
             path,
-            any(async move |State(context), params: RawPathParams, request: Request| {
-                respond((methods, handlers), context, &params, request).await
+            any(async move |State(context), params: Places, request: Request| match params {
+                Ok(params) => respond((methods, handlers), context, &params, request).await,
+                Err(_) => unreadable(&request),
             }),
         );
     }
@@ -153,6 +200,12 @@ async fn respond(
     };
     let answer = handler(Call::new(context, params, request)).await;
     answer.unwrap_or_else(|problem| management_form::respond(&problem, &id))
+}
+
+/// The answer to a path that is no text.
+fn unreadable(request: &Request) -> Response {
+    let problem = Problem::Parameter("the path does not decode to UTF-8".to_owned());
+    management_form::respond(&problem, &RequestId::of(request.extensions()))
 }
 
 /// The answer to a path of this surface that is not served.

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use consensus::cluster::Freshness;
+use consensus::tables::View;
 use edge::answer;
 use edge::context::Context;
 use edge::problem::Problem;
 use http::StatusCode;
 use metadata::access::Action;
 use metadata::manifests::{self, ManifestRow};
+use metadata::page::Listing;
 use metadata::tables::{Damage, Read};
 use metadata::tags::{self, TagDelete, TagRow};
 use oci::digest::Digest;
@@ -20,6 +22,7 @@ use oci::name::{Reference, RepositoryName, TagName};
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::gathering::{count, gather};
 use crate::paging::{self, Part};
 use crate::reading::read;
 use crate::repositories::{named, permit};
@@ -31,7 +34,7 @@ const OF_DIGEST_MAX: usize = 100;
 const CHILDREN_MAX: usize = 100;
 
 /// A tag with the manifest it points at.
-type Tagged = (TagName, TagRow, Option<ManifestRow>);
+pub(crate) type Tagged = (TagName, TagRow, Option<ManifestRow>);
 
 /// A part of a repository's tags, by name.
 pub async fn list(call: Call) -> Result<Response, Problem> {
@@ -43,17 +46,27 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     if with_manifests {
         part.limit = part.limit.min(described::OPENED_MAX);
     }
-    let found = read(&call.context.cluster, Freshness::Local, |view| {
-        let listing = tags::listing(view, &repository, &part.start, part.limit)?;
-        let count = part.count.then(|| tags::count(view, &repository)).transpose()?;
-        let items = listing.items.into_iter().map(|(name, row)| {
-            let manifest = manifests::find(view, &repository, &row.digest)?;
-            Ok((name, row, manifest))
-        });
-        let items = items.collect::<Result<Vec<Tagged>, Damage>>()?;
-        Ok((items, listing.next.map(|(name, _)| name), count))
-    });
-    let (items, next, count) = found.await?;
+    if !part.start.is_empty() && TagName::parse(&part.start).is_err() {
+        return Err(paging::unreadable());
+    }
+    let cluster = &call.context.cluster;
+    let listed = |view: &View<'_>, from: &String, most| {
+        let keyed = |(name, row): (TagName, TagRow)| (name.to_string(), (name, row));
+        let found = tags::listing(view, &repository, from, most)?;
+        let items = found.items.into_iter().map(keyed).collect();
+        Ok(Listing { items, next: found.next.map(keyed) })
+    };
+    let start = (part.start.clone(), part.limit);
+    let (items, next) = gather(cluster, start, listed, |view, _, (name, row)| {
+        let manifest = manifests::find(view, &repository, &row.digest)?;
+        Ok(Some((name.clone(), row.clone(), manifest)))
+    })
+    .await?;
+    let count = if part.count {
+        Some(count(cluster, String::new(), listed, |_, _, _| Ok(true)).await?)
+    } else {
+        None
+    };
     let mut entries = Vec::with_capacity(items.len());
     for tagged in &items {
         let manifest = match (&tagged.2, with_manifests) {
@@ -65,7 +78,7 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
         entries.push(shown(tagged, &manifest));
     }
     let mut response = answer::json(StatusCode::OK, &entries);
-    paging::tell(&mut response, next.as_ref().map(TagName::as_str), count);
+    paging::tell(&mut response, next.as_deref(), count);
     Ok(response)
 }
 
@@ -108,11 +121,13 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     permit(&call.context, &caller, &repository, Action::Delete).await?;
     // What no tag can be called is none.
-    let tag = TagName::parse(call.place("ref"));
-    let tag = tag.map_err(|_| unknown(&repository, call.place("ref")))?;
+    let tag = TagName::parse(call.place("ref")).map_err(|_| Problem::TagUnknown {
+        repository: repository.clone(),
+        name: shortened(call.place("ref")),
+    })?;
     let actor = caller.account().to_owned();
     let delete = TagDelete { repository, tag, precondition: None, actor };
-    call.context.cluster.propose(delete.into()).await?;
+    call.context.cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -168,11 +183,15 @@ fn parsed(repository: &RepositoryName, text: &str) -> Result<Reference, Problem>
 }
 
 fn unknown(repository: &RepositoryName, text: &str) -> Problem {
-    let reference = text.chars().take(oci::name::TAG_BYTES_MAX).collect();
-    Problem::ManifestUnknown { repository: repository.clone(), reference }
+    Problem::ManifestUnknown { repository: repository.clone(), reference: shortened(text) }
 }
 
-fn shown((name, row, _): &Tagged, manifest: &Value) -> Value {
+/// So much of a text as an error repeats.
+fn shortened(text: &str) -> String {
+    text.chars().take(oci::name::TAG_BYTES_MAX).collect()
+}
+
+pub(crate) fn shown((name, row, _): &Tagged, manifest: &Value) -> Value {
     json!({
         "name": name.as_str(),
         "digest": row.digest.as_str(),

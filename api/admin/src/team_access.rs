@@ -3,7 +3,8 @@
 //! Source: dtr-interface 2.2, 3.1, 3.2.
 
 use axum::response::Response;
-use consensus::cluster::Freshness;
+use consensus::cluster::{Cluster, Freshness};
+use consensus::tables::View;
 use edge::answer;
 use edge::problem::{AccountProblem, Problem};
 use http::StatusCode;
@@ -20,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::listing::{Shown, gather};
+use crate::gathering::{count, gather};
+use crate::listing::{Shown, by_id};
 use crate::paging::{self, Part};
 use crate::reading::{read, read_changed};
 use crate::reference::{self, id_of};
@@ -55,14 +57,15 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     permit(&call.context, &caller, &repository, Action::Administer).await?;
     let (part, who) = (Part::of_page(&call.query)?, caller.as_metadata());
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
         let row = found(view, &repository)?;
-        let number = row.number();
-        let entries = |from: &[u8], most| grants::of_repository(view, number, from, most);
-        let list = grants_shown(view, &who, &part, entries)?;
-        Ok((in_list(view, (repository.clone(), row))?, list))
+        Ok((row.number(), in_list(view, (repository.clone(), row))?))
     });
-    let (repository, (list, count)) = read.await?;
+    let (number, repository) = read.await?;
+    let entries =
+        |view: &View<'_>, from: &Vec<u8>, most| grants::of_repository(view, number, from, most);
+    let (list, count) = grants_shown(cluster, &who, &part, entries).await?;
     let document = json!({ "repository": repository, "teamAccessList": list.entries });
     let mut response = answer::json(StatusCode::OK, &document);
     paging::tell(&mut response, list.next.as_deref(), count);
@@ -80,7 +83,7 @@ pub async fn put(call: Call) -> Result<Response, Problem> {
     let asked: Asked = call.json().await?;
     let (actor, name) = (caller.account().to_owned(), repository.clone());
     let put = RepositoryGrantPut { repository: name, team, level: asked.level()?, actor };
-    cluster.propose(put.into()).await?;
+    cluster.propose_for(caller.voucher(), put.into()).await?;
     let who = caller.as_metadata();
     let read = read_changed(&cluster, |view| {
         let row = found(view, &repository)?;
@@ -102,7 +105,8 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let (cluster, text) = (&call.context.cluster, call.place("team").to_owned());
     let read = read(cluster, Freshness::Local, |view| team_here(view, &repository, &text));
     let (team, actor) = (read.await?.row.id, caller.account().to_owned());
-    cluster.propose(RepositoryGrantDelete { repository, team, actor }.into()).await?;
+    let delete = RepositoryGrantDelete { repository, team, actor };
+    cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -123,34 +127,46 @@ fn team_here(read: &impl Read, repository: &RepositoryName, text: &str) -> Resul
 }
 
 /// The asked part of a list of grants, and how many there are in all where that is asked.
-pub(crate) fn grants_shown(
-    read: &impl Read,
+pub(crate) async fn grants_shown(
+    cluster: &Cluster,
     who: &access::Caller,
     part: &Part,
-    entries: impl Fn(&[u8], usize) -> Result<Listing<(TeamId, Level)>, Damage>,
+    entries: impl Fn(&View<'_>, &Vec<u8>, usize) -> Result<Listing<(TeamId, Level)>, Damage>
+    + Send
+    + Sync,
 ) -> Result<(Shown, Option<usize>), Problem> {
     let start = match id_of(&part.start) {
         Some(team) => team.to_vec(),
         None if part.start.is_empty() => Vec::new(),
-        None => {
-            let text = "pageStart is what X-Next-Page-Start was, or absent";
-            return Err(Problem::Parameter(text.to_owned()));
-        }
+        None => return Err(paging::unreadable()),
     };
-    let show = |team: &TeamId, level: &Level| team_access(read, who, team, *level);
-    let shown = gather((&start, part.limit), &entries, show)?;
-    let all = || gather((&[], usize::MAX), &entries, show);
-    let count = part.count.then(all).transpose()?.map(|all| all.entries.len());
-    Ok((shown, count))
+    let entries = |view: &View<'_>, from: &Vec<u8>, most| Ok(by_id(entries(view, from, most)?));
+    let found = gather(cluster, (start, part.limit), entries, |view, team, level| {
+        team_access(view, who, team, *level)
+    });
+    let list = Shown::by_id(found.await?);
+    if !part.count {
+        return Ok((list, None));
+    }
+    let count = count(cluster, Vec::new(), entries, |view, team, _| {
+        Ok(team
+            .first_chunk()
+            .map(|id| teams::find_by_id(view, id))
+            .transpose()?
+            .flatten()
+            .is_some())
+    });
+    Ok((list, Some(count.await?)))
 }
 
 /// A team with what it was granted; `None` where it was deleted and its grants are going.
 fn team_access(
     read: &impl Read,
     who: &access::Caller,
-    team: &TeamId,
+    team: &[u8],
     level: Level,
 ) -> Result<Option<Value>, Damage> {
+    let Some(team) = team.first_chunk() else { return Ok(None) };
     let Some(team) = teams::find_by_id(read, team)? else { return Ok(None) };
     let team = shown(read, &team, who)?;
     Ok(Some(json!({ "team": team, "accessLevel": word(level) })))

@@ -11,7 +11,8 @@ use metadata::teams;
 use metadata::teams::commands::{TeamMemberDelete, TeamMemberPut};
 
 use crate::call::Call;
-use crate::listing::{self, gather};
+use crate::gathering::gather;
+use crate::listing::{self, Shown, by_id};
 use crate::membership::{Asked, Filter, listed, of_team};
 use crate::paging::Part;
 use crate::reading::{read, read_changed};
@@ -23,13 +24,19 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     let who = call.signed_in().await?.as_metadata();
     let (part, filter) = (Part::of_limit(&call.query)?, Filter::of(&call.query)?);
     let place = Place::of(&call);
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
         let team = place.find(view, &who)?.row.id;
-        let start = listing::account_id(view, &part.start)?;
-        let members = |from: &[u8], limit| teams::members(view, &team, from, limit);
-        Ok(gather((&start, part.limit), members, |id, row| listed(view, filter, (id, row)))?)
+        Ok((team, listing::account_id(view, &part.start)?))
     });
-    Ok(read.await?.answer("members"))
+    let (team, start) = read.await?;
+    let found = gather(
+        cluster,
+        (start, part.limit),
+        |view, from, most| Ok(by_id(teams::members(view, &team, from, most)?)),
+        |view, user, row| listed(view, filter, (user, row)),
+    );
+    Ok(Shown::by_id(found.await?).answer("members"))
 }
 
 /// Shows one.
@@ -43,8 +50,8 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     Ok(answer::json(StatusCode::OK, &read.await?))
 }
 
-/// Puts a user into the team, and into the organization where they are not in it, or changes what
-/// one is; 200 with the member.
+/// Puts a user into the team, or changes what one is; 200 with the member. One who is not in the
+/// organization is made a member of it, where the caller manages that.
 pub async fn put(call: Call) -> Result<Response, Problem> {
     set(call, false).await
 }
@@ -60,13 +67,18 @@ async fn set(call: Call, is_change: bool) -> Result<Response, Problem> {
     let (place, user) = (Place::of(&call), call.place("user").to_owned());
     let cluster = call.context.cluster.clone();
     let read = read(&cluster, Freshness::Local, |view| {
-        Ok((place.find(view, &who)?, reference::user(view, &user)??))
+        let found = (place.find(view, &who)?, reference::user(view, &user)??);
+        place.check_leads(view, &who)?;
+        if !is_change {
+            place.check_bringing_in(view, &who, &found.1)?;
+        }
+        Ok(found)
     });
     let (team, user) = read.await?;
     let Asked { is_admin } = call.json().await?;
     let (id, name) = (team.row.id, user.0.clone());
     let put = TeamMemberPut { team: id, user: name, actor, is_admin, is_change };
-    cluster.propose(put.into()).await?;
+    cluster.propose_for(caller.voucher(), put.into()).await?;
     let changed = read_changed(&cluster, |view| of_team(view, &team, &user));
     Ok(answer::json(StatusCode::OK, &changed.await?))
 }
@@ -78,9 +90,15 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let (place, user) = (Place::of(&call), call.place("user").to_owned());
     let cluster = &call.context.cluster;
     let read = read(cluster, Freshness::Local, |view| {
-        Ok((place.find(view, &who)?.row.id, reference::user(view, &user)??.0))
+        let (team, (user, row)) = (place.find(view, &who)?, reference::user(view, &user)??);
+        // Everyone may leave.
+        if who.id != Some(row.id) {
+            place.check_leads(view, &who)?;
+        }
+        Ok((team.row.id, user))
     });
     let (team, user) = read.await?;
-    cluster.propose(TeamMemberDelete { team, user, actor }.into()).await?;
+    let delete = TeamMemberDelete { team, user, actor };
+    cluster.propose_for(caller.voucher(), delete.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }

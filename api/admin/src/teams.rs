@@ -7,7 +7,10 @@ use consensus::cluster::Freshness;
 use edge::answer;
 use edge::problem::Problem;
 use http::StatusCode;
-use metadata::access::Caller;
+use metadata::access::{Caller, standing};
+use metadata::accounts::Named;
+use metadata::organizations;
+use metadata::page::Listing;
 use metadata::refusal::Refusal;
 use metadata::tables::{Damage, Read};
 use metadata::teams::commands::{DESCRIPTION_BYTES_MAX, TeamCreate, TeamDelete, TeamUpdate};
@@ -16,10 +19,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::gathering::gather;
 use crate::listing::{self, Shown};
 use crate::membership;
 use crate::paging::Part;
-use crate::reading::{read, read_changed};
+use crate::reading::{not_authorized, read, read_changed};
 use crate::reference::uuid;
 
 /// What POST and PATCH take; absent and `null` leave a field, unknown ones are passed over.
@@ -43,15 +47,25 @@ impl Asked {
 pub async fn list(call: Call) -> Result<Response, Problem> {
     let who = call.signed_in().await?.as_metadata();
     let (part, text) = (Part::of_limit(&call.query)?, call.place("org").to_owned());
-    let read = read(&call.context.cluster, Freshness::Local, |view| {
+    let cluster = &call.context.cluster;
+    let read = read(cluster, Freshness::Local, |view| {
         let (_, organization) = membership::organization(view, &who, &text)?;
         let start = listing::team_name(view, &organization.id, &part.start)?;
-        let found = teams::listing(view, &organization.id, &start, part.limit)?;
-        let entries = found.items.iter().map(|team| shown(view, team, &who));
-        let entries = entries.collect::<Result<_, _>>()?;
-        Ok(Shown::new(entries, found.next.map(|team| team.name)))
+        Ok((organization.id, start))
     });
-    Ok(read.await?.answer("teams"))
+    let (organization, start) = read.await?;
+    let found = gather(
+        cluster,
+        (start, part.limit),
+        |view, from, most| {
+            let keyed = |team: Team| (team.name.clone(), team);
+            let found = teams::listing(view, &organization, from, most)?;
+            let items = found.items.into_iter().map(keyed).collect();
+            Ok(Listing { items, next: found.next.map(keyed) })
+        },
+        |view, _, team| shown(view, team, &who).map(Some),
+    );
+    Ok(Shown::by_name(found.await?).answer("teams"))
 }
 
 /// Creates one; 201 with it.
@@ -59,7 +73,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     let (who, actor) = (caller.as_metadata(), caller.account().to_owned());
     let (text, cluster) = (call.place("org").to_owned(), call.context.cluster.clone());
-    let read = read(&cluster, Freshness::Local, |view| membership::organization(view, &who, &text));
+    let read = read(&cluster, Freshness::Local, |view| membership::managed(view, &who, &text));
     let (organization, row) = read.await?;
     let asked: Asked = call.json().await?;
     asked.check()?;
@@ -70,7 +84,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
         description: asked.description.unwrap_or_default(),
         actor,
     };
-    cluster.propose(create.into()).await?;
+    cluster.propose_for(caller.voucher(), create.into()).await?;
     let created = read_changed(&cluster, |view| {
         let team = teams::find(view, &row.id, &name)?.ok_or(Refusal::TeamUnknown)?;
         Ok(shown(view, &team, &who)?)
@@ -93,12 +107,13 @@ pub async fn update(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     let (who, actor) = (caller.as_metadata(), caller.account().to_owned());
     let (place, cluster) = (Place::of(&call), call.context.cluster.clone());
-    let read = read(&cluster, Freshness::Local, |view| place.find(view, &who));
+    let read = read(&cluster, Freshness::Local, |view| place.managed(view, &who));
     let team = read.await?.row.id;
     let asked: Asked = call.json().await?;
     asked.check()?;
     let Asked { name, description } = asked;
-    cluster.propose(TeamUpdate { team, actor, name, description }.into()).await?;
+    let update = TeamUpdate { team, actor, name, description };
+    cluster.propose_for(caller.voucher(), update.into()).await?;
     let changed = read_changed(&cluster, |view| {
         let team = teams::find_by_id(view, &team)?.ok_or(Refusal::TeamUnknown)?;
         Ok(shown(view, &team, &who)?)
@@ -111,9 +126,9 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     let (who, actor) = (caller.as_metadata(), caller.account().to_owned());
     let (place, cluster) = (Place::of(&call), &call.context.cluster);
-    let read = read(cluster, Freshness::Local, |view| place.find(view, &who));
+    let read = read(cluster, Freshness::Local, |view| place.managed(view, &who));
     let team = read.await?.row.id;
-    cluster.propose(TeamDelete { team, actor }.into()).await?;
+    cluster.propose_for(caller.voucher(), TeamDelete { team, actor }.into()).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -131,6 +146,42 @@ impl Place {
     /// The team, to those who may see who is in the organization.
     pub(crate) fn find(&self, read: &impl Read, caller: &Caller) -> Result<Team, Problem> {
         Ok(membership::team(read, caller, (&self.organization, &self.team))?.1)
+    }
+
+    /// The team, to those who manage the organization. What a command would refuse is no entry of
+    /// the log.
+    fn managed(&self, read: &impl Read, caller: &Caller) -> Result<Team, Problem> {
+        let found = membership::team(read, caller, (&self.organization, &self.team))?;
+        let ((organization, _), team) = found;
+        if standing::manages(read, caller, &organization)? {
+            return Ok(team);
+        }
+        Err(not_authorized(caller))
+    }
+
+    /// Goes on for those who may say who is in the team.
+    pub(crate) fn check_leads(&self, read: &impl Read, caller: &Caller) -> Result<(), Problem> {
+        let found = membership::team(read, caller, (&self.organization, &self.team))?;
+        let ((organization, _), team) = found;
+        if standing::leads(read, caller, &organization, &team)? {
+            return Ok(());
+        }
+        Err(not_authorized(caller))
+    }
+
+    /// Refuses to make somebody a member of the organization whom only its owners may bring in.
+    pub(crate) fn check_bringing_in(
+        &self,
+        read: &impl Read,
+        caller: &Caller,
+        (user, row): &Named,
+    ) -> Result<(), Problem> {
+        let (organization, group) = membership::organization(read, caller, &self.organization)?;
+        let is_member = organizations::member(read, &group.id, &row.id)?.is_some();
+        if is_member || standing::manages(read, caller, &organization)? {
+            return Ok(());
+        }
+        Err(Refusal::Outsider { user: user.clone(), organization }.into())
     }
 }
 

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use http::header::EXPECT;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
+use wire::client_certificate::ShownCertificate;
 
 use crate::activity::Activity;
 use crate::guarded::{AnswerBody, RequestBytes, UnderWay};
@@ -48,6 +49,8 @@ pub struct Answers {
     pub door: Door,
     /// Whose connection it is.
     pub connected: Connected,
+    /// The certificate that the client has shown.
+    pub certificate: Option<ShownCertificate>,
     /// What the connection is doing.
     pub activity: Arc<Activity>,
     /// What came in and is not read, where that is counted.
@@ -69,6 +72,9 @@ impl hyper::service::Service<http::Request<Incoming>> for Answers {
             Body::new(RequestBytes::new(incoming, expects_continue, inflow, body_under_way))
         });
         request.extensions_mut().insert(self.connected);
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         Box::pin(answer(self.door.clone(), request, under_way))
     }
 }

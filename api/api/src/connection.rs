@@ -17,7 +17,8 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
-use wire::server_tls::ServerTls;
+use wire::client_certificate::ShownCertificate;
+use wire::server_tls::{Accepted, ServerTls};
 use wire::stream::BoxStream;
 
 use crate::activity::Activity;
@@ -62,10 +63,12 @@ pub struct Shared {
 /// Serves one connection to its end.
 pub async fn serve(shared: Arc<Shared>, stream: BoxStream, from: SocketAddr) {
     // Boxed, as all that does not last as long as the connection: its room is free again then.
-    let Some((mut stream, said)) = Box::pin(shake_hands(&shared, stream, from)).await else {
+    let Some((mut stream, said, certificate)) = Box::pin(shake_hands(&shared, stream, from)).await
+    else {
         return;
     };
     shared.context.traffic.connection_handled();
+    let agreed = Agreed { said, certificate };
     let mut draining = shared.draining.clone();
     let mut patience = shared.bounds.head_max;
     let mut opening = Opening::default();
@@ -78,7 +81,7 @@ pub async fn serve(shared: Arc<Shared>, stream: BoxStream, from: SocketAddr) {
         if !matches!(begun, Ok(Ok(true))) {
             return;
         }
-        let next = Next { shared: &shared, stream, opening, said: said.as_ref(), from };
+        let next = Next { shared: &shared, stream, opening, agreed: &agreed, from };
         match Box::pin(next.serve()).await {
             Some(quiet) => (stream, opening) = quiet,
             None => return,
@@ -88,12 +91,8 @@ pub async fn serve(shared: Arc<Shared>, stream: BoxStream, from: SocketAddr) {
 }
 
 /// Shakes hands where the listener speaks TLS; says which protocol was agreed on.
-async fn shake_hands(
-    shared: &Shared,
-    stream: BoxStream,
-    from: SocketAddr,
-) -> Option<(BoxStream, Option<Vec<u8>>)> {
-    let Some(tls) = &shared.tls else { return Some((stream, None)) };
+async fn shake_hands(shared: &Shared, stream: BoxStream, from: SocketAddr) -> Option<Accepted> {
+    let Some(tls) = &shared.tls else { return Some((stream, None, None)) };
     match tls.accept(stream).await {
         Ok(accepted) => Some(accepted),
         Err(error) => {
@@ -103,13 +102,20 @@ async fn shake_hands(
     }
 }
 
+/// What came of the handshake.
+struct Agreed {
+    /// The protocol.
+    said: Option<Vec<u8>>,
+    /// What the client has shown.
+    certificate: Option<ShownCertificate>,
+}
+
 /// The next request of a connection, and all that follow without a pause.
 struct Next<'a> {
     shared: &'a Shared,
     stream: BoxStream,
     opening: Opening,
-    /// The protocol agreed on in TLS.
-    said: Option<&'a Vec<u8>>,
+    agreed: &'a Agreed,
     from: SocketAddr,
 }
 
@@ -118,7 +124,7 @@ impl Next<'_> {
     /// where it has ended.
     async fn serve(mut self) -> Option<(BoxStream, Opening)> {
         let head_max = self.shared.bounds.head_max;
-        let is_http2 = match self.said.map(Vec::as_slice) {
+        let is_http2 = match self.agreed.said.as_deref() {
             Some(said) => said == b"h2",
             None => timeout(head_max, self.opening.is_http2(&mut self.stream)).await.ok()?.ok()?,
         };
@@ -174,7 +180,9 @@ impl Next<'_> {
         let activity = Arc::new(Activity::new(has_frames, self.shared.bounds));
         let connected = Connected { address: self.from, tls: self.shared.tls.is_some() };
         let door = self.shared.door.clone();
-        let answers = Answers { door, connected, activity: Arc::clone(&activity), inflow };
+        let certificate = self.agreed.certificate.clone();
+        let there = Arc::clone(&activity);
+        let answers = Answers { door, connected, certificate, activity: there, inflow };
         (activity, answers)
     }
 

@@ -49,7 +49,7 @@ pub fn hash_of(password: &str) -> Option<TokenHash> {
     is_one.then(|| hash(password))
 }
 
-fn hash(text: &str) -> TokenHash {
+pub(crate) fn hash(text: &str) -> TokenHash {
     let mut hash = TokenHash::default();
     // The key form of a digest has its algorithm in front.
     hash.copy_from_slice(&digest_of(Algorithm::Sha256, text.as_bytes()).to_bytes()[1..]);

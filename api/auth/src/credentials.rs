@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use wire::client_certificate::ShownCertificate;
 use zeroize::Zeroizing;
 
 /// What a request brought to say who it comes from.
@@ -22,8 +23,19 @@ pub enum Credentials {
     Bearer(String),
     /// An access token by itself, as the token endpoint takes it for a refresh token.
     AccessToken(Zeroizing<String>),
+    /// The session of somebody who uses the pages, out of a cookie.
+    Session(Zeroizing<String>),
+    /// What was shown in the TLS handshake, where nothing else was.
+    Certificate(ShownCertificate),
     /// A header that reads as neither.
     Malformed,
+}
+
+impl Credentials {
+    /// Whether a browser sends them by itself, with whatever a page of anybody has it ask.
+    pub fn are_ambient(&self) -> bool {
+        matches!(self, Self::Session(_) | Self::Certificate(_))
+    }
 }
 
 // Never shows a password or a token.
@@ -34,6 +46,8 @@ impl fmt::Debug for Credentials {
             Self::Basic { account, .. } => write!(out, "Basic({account:?})"),
             Self::Bearer(_) => out.write_str("Bearer"),
             Self::AccessToken(_) => out.write_str("AccessToken"),
+            Self::Session(_) => out.write_str("Session"),
+            Self::Certificate(certificate) => write!(out, "{certificate:?}"),
             Self::Malformed => out.write_str("Malformed"),
         }
     }
@@ -89,7 +103,9 @@ mod tests {
             Credentials::None => "none".to_owned(),
             Credentials::Basic { account, password } => format!("{account}|{}", *password),
             Credentials::Bearer(token) => format!("bearer {token}"),
-            Credentials::AccessToken(_) => "never in a header".to_owned(),
+            Credentials::AccessToken(_) | Credentials::Session(_) | Credentials::Certificate(_) => {
+                "never in this header".to_owned()
+            }
             Credentials::Malformed => "malformed".to_owned(),
         }
     }

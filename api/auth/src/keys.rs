@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use consensus::cluster::{Cluster, Failure, Freshness};
 use consensus::seal::TOKEN_KEY;
-use metadata::certificates;
-use metadata::certificates::TokenKeyRow;
+use metadata::certificates::{self, TokenKeyRotate, TokenKeyRow};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use zeroize::Zeroizing;
 
 use crate::token::{self, Claims, PublicKey};
@@ -28,10 +29,38 @@ impl Keys {
         Self { cluster, signing: Mutex::new(None) }
     }
 
-    /// The public key with that id; `None` where it is not, or no longer, one of the cluster's.
-    pub async fn public(&self, id: &str) -> Result<Option<PublicKey>, Failure> {
-        let row = self.row().await?;
-        Ok((row.id == id).then_some(PublicKey { id: row.id, bytes: row.public_key }))
+    /// The public key with that id; `None` where it is not, or at `now_ms` no longer, one of the
+    /// cluster's.
+    pub async fn public(&self, id: &str, now_ms: u64) -> Result<Option<PublicKey>, Failure> {
+        let read = self.cluster.read(Freshness::Local, |view| {
+            let present = certificates::token_key(view)?.filter(|row| row.id == id);
+            if let Some(row) = present {
+                return Ok(Some(row.public_key));
+            }
+            let mut former = certificates::former_token_keys(view)?.into_iter();
+            let found = former.find(|key| key.id == id && key.until_wall_ms > now_ms);
+            Ok(found.map(|key| key.public_key))
+        });
+        Ok(read.await?.map(|bytes| PublicKey { id: id.to_owned(), bytes }))
+    }
+
+    /// A new key pair for the cluster, which signs once the command is carried out. Tokens signed
+    /// by the present one are good for `former_life_ms` longer.
+    pub async fn rotation(
+        &self,
+        actor: String,
+        former_life_ms: u64,
+    ) -> Result<TokenKeyRotate, Failure> {
+        let former_id = self.row().await?.id;
+        let fault = |what: &str| Failure::Fault(format!("a token key cannot be made: {what}"));
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        let document = document.map_err(|_| fault("the system gives no random numbers"))?;
+        let pkcs8 = Zeroizing::new(document.as_ref().to_vec());
+        let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| fault("it does not read"))?;
+        let public_key = pair.public_key().as_ref().to_vec();
+        let sealed_key = self.cluster.seal(TOKEN_KEY, &pkcs8);
+        let id = token::id_of(&public_key);
+        Ok(TokenKeyRotate { actor, former_id, id, public_key, sealed_key, former_life_ms })
     }
 
     /// Signs `claims` with the present key.

@@ -10,9 +10,12 @@
 
 pub mod access_token;
 pub mod authenticator;
+pub mod certificates;
 pub mod challenge;
 pub mod credentials;
+pub mod imported_hash;
 pub mod keys;
+pub mod page_session;
 pub mod password;
 pub mod password_rule;
 pub mod recent;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use wire::clock::Clock;
 use zeroize::Zeroizing;
 
+use crate::imported_hash;
 use crate::password_rule::CHARACTERS_MAX;
 use crate::recent::Recent;
 use crate::throttle::Throttle;
@@ -92,6 +93,19 @@ impl Passwords {
         address: IpAddr,
     ) -> Result<(), PasswordFailure> {
         let name = self.name(account, password);
+        let matches = self.matches(&name, password, stored);
+        self.check_by((account, password, stored), address, matches).await
+    }
+
+    /// The same where `ask` says whether the password is right; `stored` ends what is remembered
+    /// when it changes. What fails to be asked counts neither way.
+    pub async fn check_by<E: From<PasswordFailure>>(
+        &self,
+        (account, password, stored): (&str, &Zeroizing<String>, Option<&str>),
+        address: IpAddr,
+        ask: impl Future<Output = Result<bool, E>>,
+    ) -> Result<(), E> {
+        let name = self.name(account, password);
         if self.is_remembered(&name, stored) {
             return Ok(());
         }
@@ -102,13 +116,13 @@ impl Passwords {
         })?;
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
 
-        if self.matches(&name, password, stored).await? {
+        if ask.await? {
             self.throttle.succeeded(account, address);
             self.remember(name, stored);
             return Ok(());
         }
         self.throttle.failed(account, address, self.clock.monotonic_ms());
-        Err(PasswordFailure::Wrong)
+        Err(PasswordFailure::Wrong.into())
     }
 
     async fn matches(
@@ -181,6 +195,9 @@ impl Drop for Place<'_> {
 fn verify(password: &str, stored: &str) -> bool {
     if password.len() > PASSWORD_BYTES_MAX {
         return false;
+    }
+    if let Some(imported) = imported_hash::parse(stored) {
+        return imported.matches(password);
     }
     PasswordHash::new(stored)
         .is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())

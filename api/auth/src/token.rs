@@ -40,6 +40,10 @@ pub struct Claims {
     /// The hash, in hexadecimal, of the access token that was shown for it.
     #[serde(default, rename = "pat", skip_serializing_if = "Option::is_none")]
     pub access_token: Option<String>,
+    /// The generation of the account's credentials: after another password, older ones open
+    /// nothing.
+    #[serde(default, rename = "gen", skip_serializing_if = "is_zero")]
+    pub generation: u64,
     /// The cluster's id.
     pub aud: String,
     /// Not valid from then on.
@@ -55,6 +59,14 @@ pub struct Claims {
     /// nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub narrowed: bool,
+    /// The key that the token was signed with, as its header names it.
+    #[serde(skip)]
+    pub key_id: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks so
+fn is_zero(generation: &u64) -> bool {
+    *generation == 0
 }
 
 /// Why a token is not taken.
@@ -81,6 +93,11 @@ pub struct PublicKey {
     pub id: String,
     /// The raw 32 bytes.
     pub bytes: Vec<u8>,
+}
+
+/// What a public key is called in token headers.
+pub(crate) fn id_of(public_key: &[u8]) -> String {
+    access_token::hex(&ring::digest::digest(&ring::digest::SHA256, public_key).as_ref()[..8])
 }
 
 /// Signs `claims` with an Ed25519 key in PKCS#8 form.
@@ -110,9 +127,9 @@ pub fn open(token: &str, key: &PublicKey, audience: &str) -> Result<Claims, Toke
     rules.validate_nbf = false;
     rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["exp", "sub", "aud"]);
-    let key = DecodingKey::from_ed_der(&key.bytes);
+    let (id, key) = (key.id.clone(), DecodingKey::from_ed_der(&key.bytes));
     match jsonwebtoken::decode::<Claims>(token, &key, &rules) {
-        Ok(data) => Ok(data.claims),
+        Ok(data) => Ok(Claims { key_id: id, ..data.claims }),
         Err(error) => match error.kind() {
             ErrorKind::InvalidAudience => Err(TokenFailure::Audience),
             _ => Err(TokenFailure::Forged),
@@ -173,12 +190,6 @@ impl Verified {
         claims.insert(name, checked);
     }
 
-    /// Forgets all of them: a key was exchanged.
-    pub fn clear(&self) {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        *claims = Recent::new(VERIFIED_MAX);
-    }
-
     fn name(&self, token: &str) -> Vec<u8> {
         hmac::sign(&self.key, token.as_bytes()).as_ref().to_vec()
     }
@@ -226,7 +237,8 @@ mod tests {
         let (secret, public) = pair();
         let token = sign(&claims(), "k1", &secret).unwrap();
         assert_eq!(key_id(&token).unwrap(), "k1");
-        assert_eq!(open(&token, &public, "cluster").unwrap(), claims());
+        let key_id = "k1".to_owned();
+        assert_eq!(open(&token, &public, "cluster").unwrap(), Claims { key_id, ..claims() });
     }
 
     #[test]
@@ -266,13 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn a_checked_token_is_remembered_and_can_be_forgotten() {
+    fn a_checked_token_is_remembered() {
         let verified = Verified::default();
         assert!(verified.find("t").is_none());
         verified.keep("t", Arc::new(claims()));
         assert_eq!(verified.find("t").as_deref(), Some(&claims()));
         assert!(verified.find("u").is_none());
-        verified.clear();
-        assert!(verified.find("t").is_none());
     }
 }

@@ -47,7 +47,7 @@ impl Closed {
     pub(crate) fn find(&self, id: &UploadId, meta: &UploadMeta) -> Option<Committed> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (whose, committed) = kept.by_id.get(id)?;
-        (whose == meta).then(|| committed.clone())
+        whose.agrees_with(meta).then(|| committed.clone())
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     fn meta(account: &str) -> UploadMeta {
         let repository = RepositoryName::parse("a/b").unwrap();
-        UploadMeta { repository, account: account.into() }
+        UploadMeta { repository, account: account.into(), voucher: None }
     }
 
     fn id(fill: u8) -> UploadId {

@@ -9,6 +9,7 @@ use metadata::command::Command;
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
+use metadata::vouchers::Voucher;
 use oci::digest::Digest;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -69,9 +70,9 @@ impl Content {
     pub(crate) async fn finish_here(
         &self,
         upload: Arc<OpenUpload>,
-        start: Option<u64>,
-        body: ByteStream,
+        (start, body): (Option<u64>, ByteStream),
         digest: &Digest,
+        voucher: Option<Voucher>,
     ) -> Result<Committed, ContentFailure> {
         let (content, digest) = (self.clone(), digest.clone());
         apart(async move {
@@ -87,7 +88,7 @@ impl Content {
                 sealed => sealed?,
             };
             let committed = Committed { digest: digest.clone(), size: sealed.size };
-            let missing = match content.commit(&upload, sealed).await {
+            let missing = match content.commit(&upload, sealed, voucher).await {
                 // Compared with copies that are lost since: only the client has the bytes now.
                 Err(ContentFailure::TooFewHolders { .. })
                     if !content.has(&digest, committed.size)? =>
@@ -325,6 +326,7 @@ impl Content {
         &self,
         upload: &OpenUpload,
         mut sealed: Sealed,
+        voucher: Option<Voucher>,
     ) -> Result<Vec<ReplicaId>, ContentFailure> {
         for _ in 0..COMMIT_TRIES {
             let command = Command::BlobCommit(BlobCommit {
@@ -334,7 +336,7 @@ impl Content {
                 receipts: sealed.receipts.clone(),
                 actor: upload.meta.account.clone(),
             });
-            match self.shared.cluster.propose(command).await {
+            match self.shared.cluster.propose_for(voucher.clone(), command).await {
                 Ok(Answer::BlobCommitted { missing }) => return Ok(missing),
                 Ok(other) => {
                     return Err(ContentFailure::Fault(format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use blobs::store::BlobStore;
 use consensus::cluster::Cluster;
+use metadata::vouchers::Voucher;
 use oci::digest::Digest;
 use oci::name::RepositoryName;
 use tokio::sync::{Notify, Semaphore};
@@ -77,6 +78,15 @@ pub struct UploadMeta {
     pub repository: RepositoryName,
     /// The account that asks.
     pub account: String,
+    /// What that one showed, for the cluster to look at again when the upload is closed.
+    pub voucher: Option<Voucher>,
+}
+
+impl UploadMeta {
+    /// Whether it is the same account in the same repository, whatever it showed.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        self.repository == other.repository && self.account == other.account
+    }
 }
 
 /// A blob that is durable on a write quorum and known to the cluster.

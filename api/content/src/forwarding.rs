@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metadata::replica::ReplicaId;
+use metadata::vouchers::Voucher;
 use oci::digest::{Algorithm, Digest};
 use oci::name::RepositoryName;
 use tokio::time::timeout;
@@ -115,7 +116,10 @@ impl Content {
             return Ok(committed);
         }
         let (to, body) = match self.locate(id, meta).await {
-            Ok(Place::Here(upload)) => return self.finish_here(upload, start, body, digest).await,
+            Ok(Place::Here(upload)) => {
+                let (voucher, body) = (meta.voucher.clone(), (start, body));
+                return self.finish_here(upload, body, digest, voucher).await;
+            }
             Ok(Place::There(replica)) => (replica, body),
             // Perhaps the owner closed it already, and only its answer was lost.
             Err(ContentFailure::UploadUnknown) => match self.other_owner(id, meta).await? {
@@ -337,7 +341,7 @@ impl UploadOwner for Content {
             return Ok(committed.size);
         }
         let upload = self.owned(upload).await.map_err(to_owner)?;
-        let finished = self.finish_here(upload, start, body, digest).await;
+        let finished = self.finish_here(upload, (start, body), digest, meta.voucher).await;
         finished.map(|committed| committed.size).map_err(to_owner)
     }
 
@@ -348,7 +352,7 @@ impl UploadOwner for Content {
 }
 
 fn whose(upload: Arc<OpenUpload>, meta: &UploadMeta) -> Result<Arc<OpenUpload>, ContentFailure> {
-    if upload.meta == *meta { Ok(upload) } else { Err(ContentFailure::UploadUnknown) }
+    if upload.meta.agrees_with(meta) { Ok(upload) } else { Err(ContentFailure::UploadUnknown) }
 }
 
 /// The upload `id` on behalf of whom `meta` tells, as it is named to another replica.
@@ -357,6 +361,7 @@ pub(crate) fn named(id: &(impl ToString + ?Sized), meta: &UploadMeta) -> OwnedUp
         id: id.to_string(),
         repository: meta.repository.to_string(),
         account: meta.account.clone(),
+        voucher: meta.voucher.as_ref().map(Voucher::encode).unwrap_or_default(),
     }
 }
 
@@ -368,5 +373,8 @@ fn parsed(upload: &OwnedUpload) -> Result<(UploadId, UploadMeta), ContentFailure
 fn meta_of(upload: &OwnedUpload) -> Result<UploadMeta, ContentFailure> {
     let repository =
         RepositoryName::parse(&upload.repository).map_err(|_| ContentFailure::UploadUnknown)?;
-    Ok(UploadMeta { repository, account: upload.account.clone() })
+    let voucher = Some(&upload.voucher).filter(|bytes| !bytes.is_empty());
+    let voucher = voucher.map(|bytes| Voucher::decode(bytes)).transpose();
+    let voucher = voucher.map_err(|_| ContentFailure::UploadUnknown)?;
+    Ok(UploadMeta { repository, account: upload.account.clone(), voucher })
 }

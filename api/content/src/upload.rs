@@ -180,7 +180,7 @@ mod tests {
 
     fn upload() -> OpenUpload {
         let repository = RepositoryName::parse("a/b").unwrap();
-        let meta = UploadMeta { repository, account: "ann".into() };
+        let meta = UploadMeta { repository, account: "ann".into(), voucher: None };
         let id = UploadId::new(MemberNumber(1), None, [1; 12]);
         OpenUpload::new(id, meta, Stage::Parked, Vec::new())
     }

@@ -159,6 +159,7 @@ mod tests {
         let meta = |repository: &str, account: &str| UploadMeta {
             repository: RepositoryName::parse(repository).unwrap(),
             account: account.into(),
+            voucher: None,
         };
         let mut strangers = 0;
         for fill in 0..=255 {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use metadata::replica::ReplicaId;
 use oci::digest::Algorithm;
-use oci::name::RepositoryName;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
@@ -79,8 +78,8 @@ impl Uploads {
 }
 
 impl Content {
-    /// Opens an upload for `account` in `repository`; its bytes are hashed by `algorithms` as they
-    /// come.
+    /// Opens an upload for the account in the repository that `meta` names; its bytes are hashed
+    /// by `algorithms` as they come.
     ///
     /// # Errors
     ///
@@ -89,17 +88,15 @@ impl Content {
     /// [`ContentFailure::TooFewHolders`] where no write quorum could take the bytes now.
     pub async fn open_upload(
         &self,
-        repository: &RepositoryName,
-        account: &str,
+        meta: &UploadMeta,
         algorithms: &[Algorithm],
     ) -> Result<UploadId, ContentFailure> {
-        let meta = UploadMeta { repository: repository.clone(), account: account.to_owned() };
-        self.check_bounds(account)?;
+        self.check_bounds(&meta.account)?;
         let field = self.field().await?;
         if field.has_room(field.own) {
-            self.open_here(&field, meta, algorithms).await
+            self.open_here(&field, meta.clone(), algorithms).await
         } else {
-            self.open_elsewhere(&field, &meta, algorithms).await
+            self.open_elsewhere(&field, meta, algorithms).await
         }
     }
 

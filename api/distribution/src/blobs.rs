@@ -90,7 +90,8 @@ pub async fn delete(
     let admitted = call.admit(Need::Fresh, &repository, Action::Delete).await?;
     let actor = admitted.caller.account().to_owned();
     let unlink = BlobUnlink { repository, digest, actor };
-    call.context.cluster.propose(unlink.into()).await?;
+    let voucher = admitted.caller.voucher();
+    call.context.cluster.propose_for(voucher, unlink.into()).await?;
     let mut response = answer::empty(StatusCode::ACCEPTED);
     set_length(&mut response, 0);
     Ok(response)

@@ -3,14 +3,15 @@
 //! Source: Docker Registry HTTP API v2, "Catalog"; registry-protocol CA1, CA2.
 
 use axum::response::Response;
-use consensus::cluster::Freshness;
 use edge::answer;
 use edge::caller::{Need, Permitted};
 use edge::paging::{self, Page};
 use edge::problem::Problem;
+use edge::visible;
 use http::StatusCode;
 use http::header::LINK;
-use metadata::repositories;
+use metadata::repositories::visible::Walk;
+use oci::name::RepositoryName;
 use serde_json::json;
 
 use crate::caching;
@@ -31,24 +32,24 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     }
     let who = caller.as_metadata();
     let entries_max = page.entries_max.unwrap_or(PAGE_DEFAULT);
-    let read = call
-        .context
-        .cluster
-        .read(Freshness::Local, |view| repositories::page(view, &who, &page.last, entries_max));
-    let found = read.await?;
-    let names: Vec<&str> = found.items.iter().map(|(name, _)| name.as_str()).collect();
+    let start = if page.last.is_empty() { String::new() } else { format!("{}\0", page.last) };
+    let walk = Walk::new(who, "", &start);
+    let found = visible::gather(&call.context.cluster, walk, entries_max, |_, (name, _)| Ok(name));
+    let (found, next) = found.await?;
+    let more = next.is_some() && entries_max > 0;
+    let names: Vec<&str> = found.iter().map(RepositoryName::as_str).collect();
     let document = json!({ "repositories": names });
 
     // The list belongs to one caller: its entity tag is of what is in it.
     let digest =
         oci::verifier::digest_of(oci::digest::Algorithm::Sha256, names.join("\n").as_bytes());
-    let tag = format!("{}-{}", &digest.hex()[..16], found.more);
+    let tag = format!("{}-{}", &digest.hex()[..16], more);
     let private = Permitted { is_public: false, exists: true };
     if caching::is_fresh(call.headers(), &tag) {
         return Ok(caching::not_modified(|headers| caching::list(headers, &tag, private)));
     }
     let mut response = answer::json(StatusCode::OK, &document);
-    if let (true, Some(last)) = (found.more, names.last()) {
+    if let (true, Some(last)) = (more, names.last()) {
         let n = entries_max.to_string();
         let link = paging::next_link("/v2/_catalog", &[("n", &n), ("last", last)]);
         answer::set(response.headers_mut(), LINK, &link);

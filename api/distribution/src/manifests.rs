@@ -14,9 +14,7 @@ use edge::problem::Problem;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use metadata::access::Action;
-use metadata::manifests::{self, ManifestRow};
-use metadata::tags;
-use oci::digest::Digest;
+use metadata::manifests::{self, Found};
 use oci::name::{NameError, Reference, RepositoryName};
 
 use crate::blobs::{no_majority, set_length, warn_if_stale};
@@ -36,7 +34,9 @@ pub async fn get(call: Call, repository: RepositoryName, text: &str) -> Result<R
         Reference::Digest(_) => (Need::FreshOrLastKnown, AskedBy::Digest),
     };
     let admitted = call.admit(need, &repository, Action::Pull).await?;
-    let Some((digest, row)) = find(&call, &repository, &reference).await? else {
+    let Some((Found { repository: number, digest, row }, is_pull)) =
+        find(&call, &repository, &reference).await?
+    else {
         return Err(unknown(&admitted, repository, text));
     };
     let describe = |headers: &mut HeaderMap| {
@@ -50,6 +50,14 @@ pub async fn get(call: Call, repository: RepositoryName, text: &str) -> Result<R
     if !call.is_head() {
         let bytes = call.context.content.read_small(&digest, row.size).await?;
         *response.body_mut() = Body::from(bytes);
+        if is_pull {
+            call.context.uses.pulled(number);
+        }
+        let tag = match &reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        call.context.pulls.note(&repository, tag, &digest, admitted.caller.identity.id);
     }
     set_length(&mut response, row.size);
     answer::set(response.headers_mut(), CONTENT_TYPE, &row.media_type);
@@ -68,19 +76,18 @@ fn wanted(repository: &RepositoryName, text: &str) -> Result<Reference, Problem>
     })
 }
 
+/// The manifest, and whether getting it is to pull an image: not where it is a part of an index, of
+/// which the client has counted as pulling already.
 async fn find(
     call: &Call,
     repository: &RepositoryName,
     reference: &Reference,
-) -> Result<Option<(Digest, ManifestRow)>, Problem> {
+) -> Result<Option<(Found, bool)>, Problem> {
+    let may_be_part = matches!(reference, Reference::Digest(_)) && !call.is_head();
     let read = call.context.cluster.read(Freshness::Local, |view| {
-        let digest = match reference {
-            Reference::Digest(digest) => Some(digest.clone()),
-            Reference::Tag(tag) => tags::find(view, repository, tag)?.map(|tag| tag.digest),
-        };
-        let Some(digest) = digest else { return Ok(None) };
-        let row = manifests::find(view, repository, &digest)?;
-        Ok(row.map(|row| (digest, row)))
+        let Some(found) = manifests::resolve(view, repository, reference)? else { return Ok(None) };
+        let is_part = may_be_part && manifests::is_part(view, &found)?;
+        Ok(Some((found, !is_part)))
     });
     Ok(read.await?)
 }

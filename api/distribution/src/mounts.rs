@@ -67,7 +67,7 @@ pub async fn try_mount(
     let (repository, digest) = (repository.clone(), digest.clone());
     let actor = caller.account().to_owned();
     let mount = BlobMount { repository, from: Some(source), digest, actor };
-    match cluster.propose(mount.into()).await {
+    match cluster.propose_for(caller.voucher(), mount.into()).await {
         Ok(_) => Ok(true),
         Err(Failure::Refused(Refusal::BlobUnknown { .. })) => Ok(false),
         Err(failure) => Err(failure.into()),

@@ -11,10 +11,10 @@ use auth::scope::{self, Scope};
 use axum::response::Response;
 use edge::answer;
 use edge::caller::{Admission, Caller, ChallengeKind, Need};
+use edge::credentials;
 use edge::problem::Problem;
 use edge::query::Query;
 use http::StatusCode;
-use http::header::AUTHORIZATION;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,9 +52,12 @@ struct Asked {
 
 /// With Basic credentials, or none; `offline_token=true` asks for a refresh token.
 pub async fn get(call: Call) -> Result<Response, Problem> {
-    let header = call.parts.headers.get(AUTHORIZATION).map(AsRef::as_ref);
     let asked = Asked {
-        credentials: Credentials::parse(header),
+        credentials: match credentials::of(&call.parts) {
+            // What was got by it would go on when it is signed out of.
+            Credentials::Session(_) => Credentials::None,
+            credentials => credentials,
+        },
         scopes: scope::parse_all(call.query.all("scope")),
         is_narrow: call.query.first("scope").is_some(),
         shows_scope: false,

@@ -20,7 +20,7 @@ use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use metadata::access::Action;
 use metadata::refusal::Refusal;
-use metadata::settings;
+use metadata::{quotas, settings};
 use oci::digest::{Algorithm, Digest, DigestError};
 use oci::name::RepositoryName;
 use oci::verifier::digest_of;
@@ -55,10 +55,12 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
     let blob = announced.filter(|digest| carries_blob(&call, digest));
     if blob.is_some() {
         check_layer_length(&call, None)?;
+        check_room(&call, &repository, blob.as_ref(), None).await?;
     }
-    let meta = UploadMeta { repository, account: caller.account().to_owned() };
+    let (account, voucher) = (caller.account().to_owned(), caller.voucher());
+    let meta = UploadMeta { repository, account, voucher };
     let content = &call.context.content;
-    let id = content.open_upload(&meta.repository, &meta.account, &algorithms).await?;
+    let id = content.open_upload(&meta, &algorithms).await?;
     match blob {
         Some(digest) => finish(call, &id, &meta, &digest).await,
         None => Ok(accepted(&meta.repository, &id, 0)),
@@ -68,6 +70,7 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
 /// `PATCH <location>`: appends a chunk, or a whole stream.
 pub async fn append(call: Call, repository: RepositoryName, id: &str) -> Result<Response, Problem> {
     let (id, meta, start) = enter(&call, repository, id).await?;
+    check_room(&call, &meta.repository, None, start).await?;
     let content = call.context.content.clone();
     let appended = content.append(&id, &meta, start, stream_of(call)).await;
     let offset = appended.map_err(|failure| located(failure, &meta.repository, &id))?;
@@ -78,6 +81,7 @@ pub async fn append(call: Call, repository: RepositoryName, id: &str) -> Result<
 pub async fn close(call: Call, repository: RepositoryName, id: &str) -> Result<Response, Problem> {
     let digest = closing_digest(&call)?;
     let (id, meta, start) = enter(&call, repository, id).await?;
+    check_room(&call, &meta.repository, Some(&digest), start).await?;
     let content = call.context.content.clone();
     let finished = content.finish(&id, &meta, start, stream_of(call), &digest).await;
     finished.map_err(|failure| located(failure, &meta.repository, &id))?;
@@ -109,9 +113,9 @@ async fn enter(
     let start = chunk_start(call)?;
     let admitted = call.admit(Need::Fresh, &repository, Action::Push).await?;
     let id = UploadId::parse(id).ok_or(ContentFailure::UploadUnknown)?;
-    let account = admitted.caller.account().to_owned();
+    let (account, voucher) = (admitted.caller.account().to_owned(), admitted.caller.voucher());
     check_layer_length(call, start)?;
-    Ok((id, UploadMeta { repository, account }, start))
+    Ok((id, UploadMeta { repository, account, voucher }, start))
 }
 
 /// The first byte of the chunk, where the request has a `Content-Range`.
@@ -198,6 +202,24 @@ async fn check_writable(
         return Err(Refusal::RepositoryNameUnfit { repository: repository.clone() }.into());
     }
     Ok(())
+}
+
+/// The same for bytes that come now: while the registry takes any, and as far as the head of the
+/// request says how many they are.
+async fn check_room(
+    call: &Call,
+    repository: &RepositoryName,
+    digest: Option<&Digest>,
+    start: Option<u64>,
+) -> Result<(), Problem> {
+    let bytes = call.content_length().unwrap_or(0).saturating_add(start.unwrap_or(0));
+    let read = call.context.cluster.read(Freshness::Local, |view| {
+        if settings::get(view)?.read_only {
+            return Ok(Some(Refusal::ReadOnly));
+        }
+        quotas::refusal(view, repository.namespace(), (digest, bytes))
+    });
+    read.await?.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 fn stream_of(call: Call) -> ByteStream {

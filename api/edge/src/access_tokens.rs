@@ -5,6 +5,7 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 use metadata::access_tokens::commands::AccessTokenCreate;
 use metadata::access_tokens::{Origin, TokenHash};
+use metadata::vouchers::Voucher;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -20,6 +21,8 @@ pub struct Wanted {
     pub account: String,
     /// The name of the account that asks.
     pub actor: String,
+    /// What that one showed.
+    pub voucher: Option<Voucher>,
     /// As its owner calls it.
     pub label: String,
     /// How it comes to be.
@@ -48,12 +51,12 @@ pub async fn make(
         expires_wall_ms: wanted.expires_wall_ms,
         scopes: wanted.scopes,
     };
-    context.cluster.propose(create.into()).await?;
+    context.cluster.propose_for(wanted.voucher, create.into()).await?;
     Ok((text, hash))
 }
 
 /// What the client calls itself, as far as it is kept; empty where it does not say.
-fn agent(headers: &HeaderMap) -> String {
+pub fn agent(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
     agent.unwrap_or_default().chars().take(AGENT_CHARACTERS_MAX).collect()
 }

@@ -12,14 +12,15 @@ use auth::authenticator::{AuthFailure, Identity};
 use auth::challenge::{Complaint, Realm};
 use auth::credentials::Credentials;
 use consensus::cluster::{Failure, Freshness, Unavailable};
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use metadata::access::{self, Action, Reason};
 use metadata::repositories::{self, Visibility};
+use metadata::vouchers::Voucher;
 use oci::name::RepositoryName;
 use tokio::time::timeout;
 
 use crate::context::{Context, SERVICE};
+use crate::credentials;
 use crate::origin::Connected;
 use crate::problem::{AccountProblem, Problem};
 use crate::rates::Payer;
@@ -85,8 +86,9 @@ impl Caller {
         parts: &Parts,
         admission: Admission,
     ) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).map(AsRef::as_ref);
-        Self::admit_with(context, parts, &Credentials::parse(header), admission).await
+        let credentials = credentials::of(parts);
+        credentials::check_page(context, parts, &credentials)?;
+        Self::admit_with(context, parts, &credentials, admission).await
     }
 
     /// The same with credentials that came otherwise than in the header.
@@ -115,13 +117,22 @@ impl Caller {
         if !is_anonymous {
             pay(context, parts, caller.identity.account.as_deref())?;
         }
+        if let Some(account) = &caller.identity.account {
+            consensus::origin::is_of(account, caller.identity.id);
+        }
         Ok(caller)
     }
 
     /// The caller in the state machine's terms.
     pub fn as_metadata(&self) -> access::Caller {
         let Identity { account, id, is_admin, .. } = &self.identity;
-        access::Caller { account: account.clone(), id: *id, is_admin: *is_admin }
+        let (id, is_admin, voucher) = (*id, *is_admin, self.voucher());
+        access::Caller { account: account.clone(), id, is_admin, voucher }
+    }
+
+    /// What they showed, for the state machine to look at again.
+    pub fn voucher(&self) -> Option<Voucher> {
+        self.identity.voucher()
     }
 
     /// The account's name, where there is one; the empty text for the anonymous caller.
@@ -183,6 +194,9 @@ impl Caller {
     /// that was given for some repositories manages nothing.
     pub fn permit_whole(&self) -> Result<(), Problem> {
         self.permit_signed_in()?;
+        if self.identity.is_robot() {
+            return Err(AccountProblem::RobotManages.into());
+        }
         if self.identity.is_narrowed() { Err(self.insufficient_scope()) } else { Ok(()) }
     }
 
@@ -238,9 +252,18 @@ impl Caller {
             AuthFailure::Password(PasswordFailure::Wrong) => {
                 self.unauthorized(Complaint::Missing, failure.to_string())
             }
+            AuthFailure::Directory(_) => Problem::Busy { what: failure.to_string() },
+            AuthFailure::NotOfDirectory { .. } => {
+                self.unauthorized(Complaint::Missing, failure.to_string())
+            }
             AuthFailure::Token(_)
             | AuthFailure::AccountGone
             | AuthFailure::AccessTokenGone
+            | AuthFailure::SignInOver
+            | AuthFailure::SessionOver
+            | AuthFailure::PasswordsRefused
+            | AuthFailure::Certificate(_)
+            | AuthFailure::CertificateOfNobody { .. }
             | AuthFailure::Malformed => {
                 self.unauthorized(Complaint::InvalidToken, failure.to_string())
             }

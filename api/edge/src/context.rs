@@ -10,7 +10,9 @@ use wire::clock::Clock;
 
 use crate::limits::Limits;
 use crate::origin::HostNames;
+use crate::pulls::Pulls;
 use crate::rates::Rates;
+use crate::repository_uses::RepositoryUses;
 use crate::traffic::Traffic;
 
 /// The `service` of challenges and tokens; clients send it back, any is taken.
@@ -34,6 +36,10 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// What was asked so far.
     pub traffic: Traffic,
+    /// Which repositories were pulled from and pushed to.
+    pub uses: RepositoryUses,
+    /// What was pulled here and not told to the cluster yet.
+    pub pulls: Pulls,
     /// Set once: this replica is stopping and takes no new connections.
     draining: AtomicBool,
 }
@@ -52,6 +58,8 @@ impl Context {
             limits,
             clock,
             traffic: Traffic::default(),
+            uses: RepositoryUses::default(),
+            pulls: Pulls::default(),
             draining: AtomicBool::new(false),
         })
     }

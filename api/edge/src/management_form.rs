@@ -67,6 +67,7 @@ fn form_of(problem: &Problem) -> Form {
         Problem::Account(problem) => form_of_account(problem),
         Problem::TagImmutable { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
         Problem::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
+        Problem::TagUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_TAG"),
         Problem::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
         Problem::RangeOutside { .. } | Problem::ChunkMisplaced { .. } => {
             Form::new(S::RANGE_NOT_SATISFIABLE, "INVALID_PARAMETERS")
@@ -90,69 +91,102 @@ fn form_of_account(problem: &AccountProblem) -> Form {
         AccountProblem::NamespaceAccessUnknown { .. } => {
             Form::new(S::NOT_FOUND, "NO_SUCH_NAMESPACE_TEAM_ACCESS")
         }
-        AccountProblem::PasswordNeeded => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        AccountProblem::PasswordNeeded
+        | AccountProblem::OtherSite
+        | AccountProblem::RobotManages
+        | AccountProblem::CsrfTokenMissing => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        AccountProblem::CacheUnknown { .. } => Form::new(S::BAD_REQUEST, "INVALID_USER_SETTINGS"),
         AccountProblem::UserUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
     }
 }
 
 fn form_of_refusal(refusal: &Refusal) -> Form {
-    use StatusCode as S;
-    let fault = Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR");
+    use {Refusal as R, StatusCode as S};
     match refusal {
-        Refusal::ReadOnly => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
-        Refusal::Denied { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
-        Refusal::SettingOutOfBounds { .. } => Form::new(S::BAD_REQUEST, "INVALID_SETTINGS"),
-        Refusal::NotAuthorized { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        #[rustfmt::skip]
+        R::Denied { .. } | R::NotAuthorized { .. } | R::PasswordsRefused | R::Outsider { .. }
+        | R::CredentialsRevoked { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        #[rustfmt::skip]
+        R::ReadOnly | R::LastAdministrator { .. } | R::AccountIsSystem { .. }
+        | R::RecoveryAdministrator { .. } => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
+        R::SyncRunning { .. } | R::SyncOver => Form::new(S::CONFLICT, "SYNC_RUNNING"),
+        R::SettingOutOfBounds { .. } | R::ClientAuthorityMissing => {
+            Form::new(S::BAD_REQUEST, "INVALID_SETTINGS")
+        }
+        #[rustfmt::skip]
+        R::TagLimitOnImmutable { .. } | R::TagsOverLimit { .. } | R::TagLimitReached { .. }
+        | R::TagNotDeleted { .. } | R::TagExists { .. } | R::UndeleteTooLarge
+        | R::QuotaExceeded { .. } => form_of_rule(refusal),
+        #[rustfmt::skip]
+        R::AccountUnknown { .. } | R::AccountIsUser { .. } | R::AccountIsOrganization { .. }
+        | R::AccountExists { .. } | R::AccountGoing { .. } | R::GroupMemberUnknown { .. }
+        | R::TeamUnknown | R::TeamExists { .. } | R::TeamElsewhere { .. }
+        | R::PasswordChanged { .. } => form_of_account_refusal(refusal),
+        R::AccessTokenUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_API_TOKEN"),
+        R::PublicKeyUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_PUBLIC_KEY"),
+        R::PublicKeyTaken => Form::new(S::BAD_REQUEST, "PUBLIC_KEY_EXISTS"),
+        #[rustfmt::skip]
+        R::AccountNameInvalid { .. } | R::TeamNameInvalid { .. } | R::JoinTokenUnfit { .. }
+        | R::RobotUnfit { .. } | R::ManifestTooLarge | R::DirectoryNotReady { .. }
+        | R::SizeMismatch { .. } | R::TooMuch { .. }
+        => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
+        R::RepositoryExists { .. } => Form::new(S::BAD_REQUEST, "REPOSITORY_EXISTS"),
+        R::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
+        R::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
+        #[rustfmt::skip]
+        R::JoinTokenUnknown { .. } | R::JoinTokenExpired { .. } | R::JoinTokenUsedUp { .. }
+        => Form::new(S::NOT_FOUND, "NO_SUCH_JOIN_TOKEN"),
+        R::MemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPLICA"),
+        R::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
+        R::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
+        R::TagUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_TAG"),
+        #[rustfmt::skip]
+        R::TagImmutable { .. } | R::BlobReferenced { .. } | R::TokenKeyRotated
+        | R::ManifestHasParents { .. } | R::MemberIsVoter { .. } | R::ManifestBlobsUnknown { .. }
+        | R::LimitReached { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
+        R::PreconditionFailed { .. } => Form::new(S::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
+        #[rustfmt::skip]
+        R::ReceiptsTooFew { .. } | R::ReceiptStale { .. } | R::HoldersTooFew { .. }
+        => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+        // One a line, they would bury the arms that say something.
+        #[rustfmt::skip]
+        R::SessionClosed { .. } | R::NumberClosed { .. } | R::LifeOver { .. }
+        | R::IncarnationUnknown { .. } | R::ReplicaIdTaken { .. } | R::KeyStruck { .. }
+        | R::MachineTaken { .. } | R::MembersExhausted | R::JoinTokenExists { .. }
+        | R::AccessTokenExists | R::ClusterExists { .. } | R::BlobNeeded { .. }
+        | R::GenerationPassed { .. } | R::HolderListed { .. } | R::HolderUnlisted { .. }
+        | R::CopiesTooFew { .. } | R::ClusterFull { .. }
+        => Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+    }
+}
+
+/// Refusals by the rules of a repository or namespace, which [`form_of_refusal`] names.
+fn form_of_rule(refusal: &Refusal) -> Form {
+    use StatusCode as S;
+    match refusal {
+        Refusal::TagLimitOnImmutable { .. } => Form::new(S::BAD_REQUEST, "INVALID_SETTINGS"),
+        Refusal::TagNotDeleted { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_TAG"),
+        Refusal::TagExists { .. } => Form::new(S::CONFLICT, "TAG_EXISTS"),
+        Refusal::QuotaExceeded { .. } => Form::new(S::FORBIDDEN, "QUOTA_EXCEEDED"),
+        _ => Form::new(S::CONFLICT, "NOT_ALLOWED"),
+    }
+}
+
+/// Refusals about accounts, teams and members, which [`form_of_refusal`] names.
+fn form_of_account_refusal(refusal: &Refusal) -> Form {
+    use StatusCode as S;
+    match refusal {
         Refusal::AccountUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_ACCOUNT"),
-        Refusal::GroupMemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_MEMBER"),
-        Refusal::TeamUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_TEAM"),
-        Refusal::TeamExists { .. } => Form::new(S::BAD_REQUEST, "TEAM_EXISTS"),
-        Refusal::TeamElsewhere { .. } => Form::new(S::BAD_REQUEST, "TEAM_NOT_IN_ORGANIZATION"),
         Refusal::AccountIsUser { .. } => Form::new(S::BAD_REQUEST, "NAMESPACE_NOT_ORGANIZATION"),
-        Refusal::PasswordChanged { .. } => Form::new(S::FORBIDDEN, "PASSWORD_INCORRECT"),
-        Refusal::AccessTokenUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_API_TOKEN"),
-        // The last administrator stays, however it is tried.
-        Refusal::LastAdministrator { .. } => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
-        Refusal::AccountNameInvalid { .. }
-        | Refusal::TeamNameInvalid { .. }
-        | Refusal::JoinTokenUnfit { .. }
-        | Refusal::ManifestTooLarge
-        | Refusal::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
+        Refusal::AccountIsOrganization { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
         Refusal::AccountExists { .. } | Refusal::AccountGoing { .. } => {
             Form::new(S::BAD_REQUEST, "ACCOUNT_EXISTS")
         }
-        Refusal::AccountIsOrganization { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
-        Refusal::RepositoryExists { .. } => Form::new(S::BAD_REQUEST, "REPOSITORY_EXISTS"),
-        Refusal::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
-        Refusal::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
-        Refusal::JoinTokenUnknown { .. }
-        | Refusal::JoinTokenExpired { .. }
-        | Refusal::JoinTokenUsedUp { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_JOIN_TOKEN"),
-        Refusal::MemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPLICA"),
-        Refusal::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
-        Refusal::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
-        Refusal::TagUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_TAG"),
-        Refusal::TagImmutable { .. }
-        | Refusal::BlobReferenced { .. }
-        | Refusal::ManifestHasParents { .. }
-        | Refusal::MemberIsVoter { .. }
-        | Refusal::ManifestBlobsUnknown { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
-        Refusal::PreconditionFailed { .. } => {
-            Form::new(S::PRECONDITION_FAILED, "PRECONDITION_FAILED")
-        }
-        Refusal::ReceiptsTooFew { .. }
-        | Refusal::ReceiptStale { .. }
-        | Refusal::HoldersTooFew { .. } => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
-        // One a line, they would bury the arms that say something.
-        #[rustfmt::skip]
-        Refusal::SessionClosed { .. } | Refusal::NumberClosed { .. } | Refusal::LifeOver { .. }
-        | Refusal::IncarnationUnknown { .. } | Refusal::ReplicaIdTaken { .. }
-        | Refusal::KeyStruck { .. } | Refusal::MachineTaken { .. } | Refusal::MembersExhausted
-        | Refusal::JoinTokenExists { .. } | Refusal::AccessTokenExists
-        | Refusal::ClusterExists { .. } | Refusal::BlobNeeded { .. }
-        | Refusal::GenerationPassed { .. } | Refusal::HolderListed { .. }
-        | Refusal::HolderUnlisted { .. } | Refusal::CopiesTooFew { .. }
-        | Refusal::ClusterFull { .. } => fault,
+        Refusal::PasswordChanged { .. } => Form::new(S::FORBIDDEN, "PASSWORD_INCORRECT"),
+        Refusal::GroupMemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_MEMBER"),
+        Refusal::TeamExists { .. } => Form::new(S::BAD_REQUEST, "TEAM_EXISTS"),
+        Refusal::TeamElsewhere { .. } => Form::new(S::BAD_REQUEST, "TEAM_NOT_IN_ORGANIZATION"),
+        _ => Form::new(S::NOT_FOUND, "NO_SUCH_TEAM"),
     }
 }
 

@@ -159,6 +159,14 @@ pub enum Problem {
         /// What was asked for.
         reference: String,
     },
+    /// What a tag was asked by is none.
+    #[error("{repository} has no tag {name}")]
+    TagUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// What was asked for.
+        name: String,
+    },
     /// The blob is not linked to the repository.
     #[error("{repository} has no blob {digest}")]
     BlobUnknown {
@@ -265,6 +273,30 @@ pub enum AccountProblem {
     /// What ends must not make what does not.
     #[error("access tokens are made, and switched on again, with a password: sign in with yours")]
     PasswordNeeded,
+    /// A page of somebody else had a browser send it.
+    #[error(
+        "this was sent by a page of another site, with what this browser is signed in by here; \
+         nothing was changed"
+    )]
+    OtherSite,
+    /// A page changes something without saying that it is one of ours.
+    #[error(
+        "changes within a session need the header X-CSRF-Token, with what GET /api/v0/session \
+         answers as csrfToken"
+    )]
+    CsrfTokenMissing,
+    /// It is a program of an organization.
+    #[error("robots push and pull, and manage nothing; sign in as a person")]
+    RobotManages,
+    /// There is no such cache of content, so nobody pulls through it.
+    #[error(
+        "there is no content cache {id}; leave contentCacheUUID empty to pull from the registry \
+         itself"
+    )]
+    CacheUnknown {
+        /// What was asked for.
+        id: String,
+    },
     /// No account of that name or id, or one that is no user.
     #[error("there is no user {name}")]
     UserUnknown {

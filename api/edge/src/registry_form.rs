@@ -58,10 +58,9 @@ fn form_of(problem: &Problem) -> Form {
         | Problem::Digest(_)
         | Problem::DigestParameter
         | Problem::DigestMismatch { .. } => Form::new(S::BAD_REQUEST, "DIGEST_INVALID"),
-        Problem::PageNumber { .. }
-        | Problem::Parameter(_)
-        | Problem::VisibilityUnknown { .. }
-        | Problem::Account(_)
+        #[rustfmt::skip]
+        Problem::PageNumber { .. } | Problem::Parameter(_) | Problem::VisibilityUnknown { .. }
+        | Problem::Account(_) | Problem::TagUnknown { .. }
         | Problem::Json(_) => Form::new(S::BAD_REQUEST, "UNSUPPORTED"),
         Problem::HeadTooLarge { what: "headers", .. } => {
             Form::new(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "UNSUPPORTED")
@@ -114,61 +113,61 @@ fn too_many(reason: &'static str) -> Form {
 
 /// Refusals that no request of this surface can lead to are faults here.
 fn form_of_refusal(refusal: &Refusal) -> Form {
-    use StatusCode as S;
+    use {Refusal as R, StatusCode as S};
     let unsupported = Form::new(S::METHOD_NOT_ALLOWED, "UNSUPPORTED");
     match refusal {
-        Refusal::ReadOnly => unsupported.because("READ_ONLY"),
-        Refusal::Denied { reason, .. } => {
-            Form::new(S::FORBIDDEN, "DENIED").because(form::word(*reason))
-        }
+        R::ReadOnly => unsupported.because("READ_ONLY"),
+        R::Denied { reason, .. } => denied(form::word(*reason)),
+        R::CredentialsRevoked { .. } => denied("CREDENTIALS_REVOKED"),
+        R::LimitReached { .. } => Form::new(S::CONFLICT, "DENIED").because("LIMIT_REACHED"),
+        R::TooMuch { .. } => Form::new(S::BAD_REQUEST, "UNSUPPORTED"),
         // A push to a namespace whose former owner's things are still being removed.
-        Refusal::AccountGoing { .. } => {
-            Form::new(S::CONFLICT, "DENIED").because("ACCOUNT_BEING_DELETED")
-        }
-        Refusal::AccountNameInvalid { .. } | Refusal::RepositoryNameUnfit { .. } => {
+        R::AccountGoing { .. } => Form::new(S::CONFLICT, "DENIED").because("ACCOUNT_BEING_DELETED"),
+        R::AccountNameInvalid { .. } | R::RepositoryNameUnfit { .. } => {
             Form::new(S::BAD_REQUEST, "NAME_INVALID")
         }
-        Refusal::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
-        Refusal::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
-        Refusal::BlobReferenced { .. } => unsupported.because("BLOB_REFERENCED"),
-        Refusal::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
-        Refusal::ReceiptsTooFew { .. }
-        | Refusal::ReceiptStale { .. }
-        | Refusal::HoldersTooFew { .. } => {
+        R::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
+        R::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
+        R::BlobReferenced { .. } => unsupported.because("BLOB_REFERENCED"),
+        R::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
+        #[rustfmt::skip]
+        R::ReceiptsTooFew { .. } | R::ReceiptStale { .. }
+        | R::HoldersTooFew { .. } => {
             Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE").because("TOO_FEW_HOLDERS")
-        }
-        Refusal::ManifestBlobsUnknown { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
-        Refusal::ManifestTooLarge => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
-        Refusal::ManifestUnknown { .. } | Refusal::TagUnknown { .. } => {
+        },
+        R::ManifestBlobsUnknown { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
+        R::ManifestTooLarge => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
+        R::ManifestUnknown { .. } | R::TagUnknown { .. } => {
             Form::new(S::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
-        Refusal::ManifestHasParents { .. } => unsupported.because("MANIFEST_REFERENCED"),
-        Refusal::TagImmutable { .. } => Form::new(S::CONFLICT, "DENIED").because("TAG_IMMUTABLE"),
-        Refusal::PreconditionFailed { .. } => {
+        R::ManifestHasParents { .. } => unsupported.because("MANIFEST_REFERENCED"),
+        R::TagImmutable { .. } => Form::new(S::CONFLICT, "DENIED").because("TAG_IMMUTABLE"),
+        R::TagsOverLimit { .. } => denied("TAG_LIMIT"),
+        R::QuotaExceeded { .. } => denied("QUOTA_EXCEEDED"),
+        R::PreconditionFailed { .. } => {
             Form::new(S::PRECONDITION_FAILED, "DENIED").because("PRECONDITION_FAILED")
         }
         // One a line, they would bury the arms that say something.
         #[rustfmt::skip]
-        Refusal::SessionClosed { .. } | Refusal::NumberClosed { .. } | Refusal::LifeOver { .. }
-        | Refusal::IncarnationUnknown { .. } | Refusal::MemberUnknown { .. }
-        | Refusal::ReplicaIdTaken { .. } | Refusal::KeyStruck { .. }
-        | Refusal::MachineTaken { .. } | Refusal::MemberIsVoter { .. }
-        | Refusal::MembersExhausted | Refusal::JoinTokenUnknown { .. }
-        | Refusal::JoinTokenExpired { .. } | Refusal::JoinTokenUsedUp { .. }
-        | Refusal::JoinTokenExists { .. } | Refusal::JoinTokenUnfit { .. }
-        | Refusal::ClusterExists { .. } | Refusal::SettingOutOfBounds { .. }
-        | Refusal::AccountIsOrganization { .. } | Refusal::LastAdministrator { .. }
-        | Refusal::RepositoryExists { .. } | Refusal::BlobNeeded { .. }
-        | Refusal::GenerationPassed { .. } | Refusal::HolderListed { .. }
-        | Refusal::HolderUnlisted { .. } | Refusal::CopiesTooFew { .. }
-        | Refusal::ClusterFull { .. } | Refusal::AccountExists { .. }
-        | Refusal::NotAuthorized { .. } | Refusal::AccountUnknown { .. }
-        | Refusal::AccountIsUser { .. } | Refusal::GroupMemberUnknown { .. }
-        | Refusal::TeamUnknown | Refusal::TeamExists { .. } | Refusal::TeamNameInvalid { .. }
-        | Refusal::TeamElsewhere { .. } | Refusal::PasswordChanged { .. }
-        | Refusal::AccessTokenUnknown | Refusal::AccessTokenExists => {
-            Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN")
-        },
+        R::SessionClosed { .. } | R::NumberClosed { .. } | R::LifeOver { .. }
+        | R::IncarnationUnknown { .. } | R::MemberUnknown { .. } | R::ReplicaIdTaken { .. }
+        | R::KeyStruck { .. } | R::MachineTaken { .. } | R::MemberIsVoter { .. }
+        | R::MembersExhausted | R::JoinTokenUnknown { .. } | R::JoinTokenExpired { .. }
+        | R::JoinTokenUsedUp { .. } | R::JoinTokenExists { .. } | R::JoinTokenUnfit { .. }
+        | R::ClusterExists { .. } | R::SettingOutOfBounds { .. } | R::AccountIsOrganization { .. }
+        | R::LastAdministrator { .. } | R::RepositoryExists { .. } | R::BlobNeeded { .. }
+        | R::GenerationPassed { .. } | R::HolderListed { .. } | R::HolderUnlisted { .. }
+        | R::CopiesTooFew { .. } | R::ClusterFull { .. } | R::AccountExists { .. }
+        | R::NotAuthorized { .. } | R::AccountUnknown { .. } | R::AccountIsUser { .. }
+        | R::GroupMemberUnknown { .. } | R::TeamUnknown | R::TeamExists { .. }
+        | R::TeamNameInvalid { .. } | R::TeamElsewhere { .. } | R::PasswordChanged { .. }
+        | R::AccessTokenUnknown | R::AccessTokenExists | R::UndeleteTooLarge
+        | R::TagLimitOnImmutable { .. } | R::TagLimitReached { .. } | R::TagNotDeleted { .. }
+        | R::TagExists { .. } | R::DirectoryNotReady { .. } | R::SyncRunning { .. } | R::SyncOver
+        | R::AccountIsSystem { .. } | R::RecoveryAdministrator { .. } | R::PublicKeyUnknown
+        | R::PublicKeyTaken | R::TokenKeyRotated | R::ClientAuthorityMissing | R::PasswordsRefused
+        | R::RobotUnfit { .. } | R::Outsider { .. }
+        => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
 }
 
@@ -218,6 +217,10 @@ fn detail(problem: &Problem, form: Form, request: &RequestId) -> Option<Value> {
         Problem::Refused(Refusal::ManifestHasParents { digest, parents }) => {
             json!({ "digest": digest, "manifests": parents })
         }
+        Problem::Refused(Refusal::QuotaExceeded { namespace, used, limit, asked }) => {
+            json!({ "namespace": namespace, "used": used, "limit": limit, "asked": asked })
+        }
+        Problem::Refused(Refusal::TagsOverLimit { limit }) => json!({ "limit": limit }),
         _ if form.status == StatusCode::INTERNAL_SERVER_ERROR => {
             json!({ "request_id": request.0 })
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use consensus::origin;
 use http::header::HeaderName;
 use rand::Rng;
 use tracing::{Instrument, Level};
@@ -54,12 +55,14 @@ pub async fn observe<F: Future<Output = Response>>(
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let path = told(request.uri().path());
-    let client = request.extensions().get::<Connected>().map(|connected| connected.address);
-    let client = client.map_or_else(String::new, |address| address.ip().to_string());
+    let connected = request.extensions().get::<Connected>();
+    let address = connected.map(|connected| connected.address.ip());
+    let client = address.map_or_else(String::new, |address| address.to_string());
     let span = tracing::info_span!("request", id = %id.0, %method, path, client);
 
     let begun_ms = context.clock.monotonic_ms();
-    let mut response = handle(request).instrument(span.clone()).await;
+    let handled = origin::of_request(address, id.0.clone(), handle(request));
+    let mut response = handled.instrument(span.clone()).await;
     let took_ms = context.clock.monotonic_ms().saturating_sub(begun_ms);
     let took = Duration::from_millis(took_ms);
 

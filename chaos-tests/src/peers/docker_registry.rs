@@ -21,11 +21,17 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts it with its data in `folder`; `None` where it is not installed.
     pub fn start(folder: &Path) -> Result<Option<Self>> {
+        Self::start_with(folder, "")
+    }
+
+    /// The same, with these lines at the end of its configuration.
+    pub fn start_with(folder: &Path, extra: &str) -> Result<Option<Self>> {
         let Some(program) = programs::find("docker-registry") else { return Ok(None) };
         fs::create_dir_all(folder.join("data"))?;
         let port = ports::free_base(&[0])?;
         let config = folder.join("config.yml");
-        fs::write(&config, configuration(&folder.join("data"), port))?;
+        let data = folder.join("data");
+        fs::write(&config, configuration(&data, port) + extra)?;
         let mut command = Command::new(program);
         command.arg("serve").arg(&config);
         let mut running = Running::start("docker-registry", command, &folder.join("log"))?;

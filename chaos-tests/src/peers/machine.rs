@@ -103,7 +103,8 @@ impl ProcessorTime {
     /// the machine does not tell.
     pub fn idle_since(self, before: Self) -> u64 {
         let all = self.all.saturating_sub(before.all);
-        if all == 0 { 100 } else { self.idle.saturating_sub(before.idle) * 100 / all }
+        let idle = self.idle.saturating_sub(before.idle) * 100;
+        idle.checked_div(all).unwrap_or(100)
     }
 
     /// Hundredths of the time since `before` that others had.

@@ -15,7 +15,11 @@ use self::desk::Desk;
 use crate::ends_well;
 
 #[path = "command_line/desk.rs"]
-mod desk;
+pub(crate) mod desk;
+#[path = "command_line/directory.rs"]
+mod directory;
+#[path = "command_line/tags.rs"]
+mod tags;
 
 /// More entries than the command line asks for at once.
 const ENTRIES: usize = 1_005;
@@ -31,6 +35,8 @@ async fn an_administrator_sets_up_a_company_by_commands() {
     tokens_sign_in(&desk).await;
     errors_have_their_exit_status(&desk).await;
     settings_are_set(&desk).await;
+    tags::come_go_and_come_back(&desk).await;
+    tags::are_counted_and_bounded(&desk).await;
     what_is_deleted_is_gone(&desk).await;
     lists_are_followed_to_their_end(&desk).await;
     bash_completes(&desk).await;
@@ -244,11 +250,9 @@ async fn bash_completes(desk: &Desk<'_>) {
     assert_eq!((ended.status, ended.out.trim()), (Some(0), "set-password"), "{ended}");
 }
 
-/// docs/operate/accounts.md, executed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_the_manual_does_what_it_says() {
-    let (Some(_), Some(_)) = (Program::new("bash"), Program::new("jq")) else { return };
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/accounts.md");
+/// The commands of a page of the manual, as one script.
+pub(crate) fn script(page: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate").join(page);
     let page = fs::read_to_string(page).unwrap();
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let (mut script, mut named) = ("set -euo pipefail\n".to_owned(), Vec::new());
@@ -261,6 +265,14 @@ async fn every_command_of_the_manual_does_what_it_says() {
     }
     let wanted = ["HOLDFAST_URL", "HOLDFAST_USERNAME", "HOLDFAST_PASSWORD_FILE", "HOLDFAST_CA"];
     assert_eq!(named, wanted);
+    script
+}
+
+/// docs/operate/accounts.md, executed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_of_the_manual_does_what_it_says() {
+    let (Some(_), Some(_)) = (Program::new("bash"), Program::new("jq")) else { return };
+    let script = script("accounts.md");
     let cluster = Cluster::start(3).await.unwrap();
     let desk = Desk::at(&cluster).await;
     let ended = desk.script(&script).await.unwrap();
@@ -270,7 +282,7 @@ async fn every_command_of_the_manual_does_what_it_says() {
         "pull on acme/base: not allowed for bob",
         "the user bob was deleted",
         "createRepositoryOnPush=true",
-        "\nbase\nweb\n",
+        "\nbase\nnightly\nweb\n",
     ] {
         assert!(ended.out.contains(said), "{said}\n{ended}");
     }

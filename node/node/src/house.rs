@@ -3,18 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use consensus::cluster::{Failure, Unavailable};
 use content::content::Content;
 use edge::context::Context;
 use health::facts::Health;
 use metadata::access_tokens::commands::{AccessTokensUsed, BATCH_MAX};
+use metadata::events::pulls::PullsNote;
+use metadata::repositories::counts::{self, RepositoriesUsed};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-
 
 /// Old uploads are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(15);
 /// What access tokens were used is told to the cluster this often.
 const TELL_EVERY: Duration = Duration::from_secs(30);
+/// What was pulled here is told to the cluster this often.
+const TELL_PULLS_EVERY: Duration = Duration::from_secs(10);
+
+/// How often repositories were pulled from and pushed to is told this often.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Tasks that end with the replica.
 #[derive(Default)]
@@ -50,6 +57,8 @@ pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
         }
     });
     tasks.spawn(&here, tell_uses(Arc::clone(&health.context)));
+    tasks.spawn(&here, tell_counts(Arc::clone(&health.context)));
+    tasks.spawn(&here, tell_pulls(Arc::clone(&health.context)));
     let health = Arc::clone(health);
     tasks.spawn(&here, async move { health::checks::run(&health).await });
 }
@@ -65,6 +74,42 @@ async fn tell_uses(context: Arc<Context>) {
         }
         if let Err(error) = context.cluster.propose(AccessTokensUsed { uses }.into()).await {
             tracing::debug!(%error, "uses of access tokens were not told");
+        }
+    }
+}
+
+/// Tells the cluster how often repositories were pulled from and pushed to here, many in one entry.
+/// What surely was not told is kept for the next time; what may have been is not told twice.
+async fn tell_counts(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(COUNT_EVERY).await;
+        loop {
+            let uses = context.uses.take(counts::BATCH_MAX);
+            if uses.is_empty() {
+                break;
+            }
+            let told =
+                context.cluster.propose(RepositoriesUsed { uses: uses.clone() }.into()).await;
+            let Err(error) = told else { continue };
+            tracing::debug!(%error, "pulls and pushes were not told");
+            if !matches!(error, Failure::Unavailable { reason: Unavailable::Unknown, .. }) {
+                context.uses.give_back(&uses);
+            }
+            break;
+        }
+    }
+}
+
+/// Tells the cluster what was pulled here, all in one command. What cannot be told is dropped.
+async fn tell_pulls(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(TELL_PULLS_EVERY).await;
+        let pulls = context.pulls.take();
+        if pulls.is_empty() {
+            continue;
+        }
+        if let Err(error) = context.cluster.propose(PullsNote { pulls }.into()).await {
+            tracing::debug!(%error, "pulls were not told");
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod allocator;
 pub mod boot;
 pub mod certificate;
+mod client_certificates;
 pub mod descriptors;
 pub mod disk;
 pub mod full_disk;

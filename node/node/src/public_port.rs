@@ -16,6 +16,7 @@ use edge::origin::HostNames;
 use edge::rates::Rate;
 use health::facts::{Facts, Health};
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tools::config::Config;
 use tools::config::limits as configuration;
 use tools::config::listeners::Http;
@@ -25,6 +26,7 @@ use wire::listen::Listen;
 use wire::server_tls::ServerTls;
 
 use crate::VERSION;
+use crate::client_certificates::ClientCertificates;
 use crate::{certificate, disk};
 
 /// Where clients arrive.
@@ -42,6 +44,8 @@ pub(crate) struct PublicPort {
     tls: ServerCertificate,
     /// How this replica is, for those who ask.
     pub(crate) health: Arc<Health>,
+    /// Follows which certificates of clients are taken, until the port is closed.
+    following: AbortHandle,
 }
 
 /// The certificate in use.
@@ -71,6 +75,14 @@ impl PublicPort {
         let tls = Arc::new(ServerTls::new(&pair.certificate_pem, &pair.key_pem)?);
         let names = HostNames { external_url: config.public.external_url.clone(), names: hosts };
         let context = Context::new(cluster.clone(), content.clone(), names, limits(&config.limits));
+        let clients = ClientCertificates {
+            public: config.public.clone(),
+            tls: Arc::clone(&tls),
+            context: Arc::clone(&context),
+        };
+        // A file of the operator's that does not read is told before anybody is answered.
+        clients.look().await.map_err(io::Error::other)?;
+        let following = tokio::spawn(clients.follow()).abort_handle();
         let health = Health::new(Arc::clone(&context), facts(config, cluster).await?);
         let https_port = listeners.secure.local_addr()?.port();
         let surfaces = Surfaces::new(&context, Arc::clone(&health));
@@ -84,7 +96,7 @@ impl PublicPort {
             bounds: bounds(&config.limits, listeners.connections_max),
         });
         tracing::info!(https = config.public.listen, "clients are answered");
-        Ok(Self { public, tls: ServerCertificate(tls), health })
+        Ok(Self { public, tls: ServerCertificate(tls), health, following })
     }
 
     /// The certificate in use.
@@ -94,6 +106,7 @@ impl PublicPort {
 
     /// Takes no more connections and lets requests end.
     pub(crate) async fn drain(self, drain_max: Duration) {
+        self.following.abort();
         self.public.drain(drain_max).await;
     }
 }

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use metadata::command::Command;
-use metadata::members::MemberRow;
+use metadata::members::{MemberRemove, MemberRow};
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
 use metadata::tables::Damage;
+use metadata::vouchers::Voucher;
 use tokio::sync::watch;
 use wire::clock::Clock;
 use wire::peer_identity::PeerIdentity;
@@ -16,6 +17,8 @@ use wire::peer_tls::PeerTls;
 use wire::stream::BoxStream;
 use zeroize::Zeroizing;
 
+use crate::origin;
+use crate::proposals::Behalf;
 use crate::replica::Replica;
 use crate::seal::SealError;
 use crate::service::PeerService;
@@ -103,8 +106,26 @@ impl Cluster {
     /// leader was found within 10 s, or at once where no majority has answered for 10 s; with
     /// [`Unavailable::Unknown`] the command may have been carried out, or may never be: it is not
     /// retried any more.
+    ///
+    /// Within a request ([`crate::origin`]) the command tells the audit log who asks.
     pub async fn propose(&self, command: Command) -> Result<Answer, Failure> {
-        self.replica.clone().propose(command).await
+        let origin = origin::told_with(&command);
+        self.replica.clone().propose_for(Behalf { origin, voucher: None }, command).await
+    }
+
+    /// The same on somebody's behalf: refused where what they showed (`voucher`; `None` for the
+    /// replica itself) holds no more at the moment when the command is carried out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::propose`], and [`Refusal::CredentialsRevoked`].
+    pub async fn propose_for(
+        &self,
+        voucher: Option<Voucher>,
+        command: Command,
+    ) -> Result<Answer, Failure> {
+        let origin = origin::told_with(&command);
+        self.replica.clone().propose_for(Behalf { origin, voucher }, command).await
     }
 
     /// Waits until this replica has applied all that was acknowledged anywhere before the call.
@@ -262,7 +283,9 @@ impl Cluster {
     ///
     /// [`Failure::Refused`] where there is no such member.
     pub async fn remove_member(&self, replica_id: ReplicaId) -> Result<(), Failure> {
-        let removal = crate::removal::remove(self.replica.clone(), replica_id);
+        let remove = MemberRemove { replica_id };
+        let origin = origin::told_with(&remove.clone().into());
+        let removal = crate::removal::remove(self.replica.clone(), remove, origin);
         let removed = self.replica.runtime.spawn(removal).await;
         removed.unwrap_or_else(|_| Err(Failure::unavailable(Unavailable::ShuttingDown)))
     }

@@ -129,7 +129,8 @@ impl FolderError {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: File,
+    /// None where the folder is only looked at.
+    _lock: Option<File>,
 }
 
 impl Folder {
@@ -178,6 +179,18 @@ impl Folder {
         }
     }
 
+    /// Looks into a folder that another process may use: nothing is to be written through this.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::NotInstalled`] where it is none.
+    pub(crate) fn look(path: &Path) -> Result<Self, FolderError> {
+        if read_if_there(&path.join(VERSION))?.is_none() {
+            return Err(FolderError::NotInstalled { folder: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned(), _lock: None })
+    }
+
     fn locked(path: &Path) -> Result<Self, FolderError> {
         // A folder that somebody else has made may be open to everyone.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))
@@ -203,7 +216,7 @@ impl Folder {
         }
         // The pid is for people; the lock itself is the kernel's.
         let _ = fs::write(&file, format!("{}\n", std::process::id()));
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), _lock: Some(lock) })
     }
 }
 

@@ -29,6 +29,8 @@ mod membership;
 mod network;
 pub mod offline;
 mod opening;
+pub mod operator;
+pub mod origin;
 mod peers;
 mod proposals;
 mod protocol;

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metadata::command::Command;
-use metadata::entry::Proposal;
+use metadata::entry::{Origin, Proposal};
 use metadata::outcome::{self, Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
 use metadata::sessions::SessionOpen;
+use metadata::vouchers::Voucher;
 use rand::RngCore;
 use tokio::time::Instant;
 
@@ -33,6 +34,15 @@ const TRY_MAX: Duration = Duration::from_secs(4);
 
 /// Who leads, as far as this replica knows, by number.
 pub(crate) type LeaderNow = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// Who asks for a command; nothing where the replica asks by itself.
+#[derive(Default)]
+pub(crate) struct Behalf {
+    /// As the audit log is to know them.
+    pub(crate) origin: Option<Origin>,
+    /// What they showed, which must still hold when the command is carried out.
+    pub(crate) voucher: Option<Voucher>,
+}
 
 /// This replica's commands.
 pub(crate) struct Proposals {
@@ -78,7 +88,11 @@ impl Proposals {
     }
 
     /// Has `command` carried out once, or says why it is not known to be.
-    pub(crate) async fn propose(&self, command: &Command) -> Result<Answer, Failure> {
+    pub(crate) async fn propose(
+        &self,
+        command: &Command,
+        behalf: Behalf,
+    ) -> Result<Answer, Failure> {
         let command = command.encode();
         if command.len() > COMMAND_BYTES_MAX {
             let bytes = command.len();
@@ -89,7 +103,9 @@ impl Proposals {
         let session = self.session(began).await?;
         let number = self.open_number();
         let _closing = Closing { numbers: &self.numbers, number };
-        let proposal = Proposal { session, number, lowest_open: 0, random: random(), command };
+        let Behalf { origin, voucher } = behalf;
+        let (lowest_open, random) = (0, random());
+        let proposal = Proposal { session, number, lowest_open, random, command, origin, voucher };
         match self.carry(proposal, began).await? {
             Ok(answer) => Ok(answer),
             // Another process was started over this replica's folder, or the replica was removed.
@@ -103,9 +119,7 @@ impl Proposals {
     /// Has the entry agreed on that comes before any session: the cluster's first.
     pub(crate) async fn propose_first(&self, command: &Command) -> Result<Answer, Failure> {
         let command = command.encode();
-        let random = self.life;
-        let first = Proposal { session: 0, number: 0, lowest_open: 0, random, command };
-        Ok(self.carry(first, Instant::now()).await??)
+        Ok(self.carry(self.without_session(command), Instant::now()).await??)
     }
 
     /// The session of this life; opened by the first who needs it.
@@ -116,15 +130,19 @@ impl Proposals {
         }
         let open = SessionOpen { replica_id: self.own, incarnation: self.incarnation.clone() };
         let command = Command::SessionOpen(open).encode();
-        let random = self.life;
-        let proposal = Proposal { session: 0, number: 0, lowest_open: 0, random, command };
-        match self.carry(proposal, began).await? {
+        match self.carry(self.without_session(command), began).await? {
             Ok(Answer::Session { session: opened }) => Ok(*session.insert(opened)),
             Ok(other) => {
                 Err(Failure::Fault(format!("opening a session was answered by {other:?}")))
             }
             Err(refusal) => Err(refusal.into()),
         }
+    }
+
+    fn without_session(&self, command: Vec<u8>) -> Proposal {
+        let (session, number, lowest_open, random) = (0, 0, 0, self.life);
+        let Behalf { origin, voucher } = Behalf::default();
+        Proposal { session, number, lowest_open, random, command, origin, voucher }
     }
 
     fn open_number(&self) -> u64 {
@@ -184,7 +202,9 @@ impl Proposals {
             lowest_open: proposal.lowest_open,
             random: proposal.random.to_vec().into(),
             command: proposal.command.clone().into(),
+            origin: proposal.origin.as_ref().map(Origin::encode).unwrap_or_default().into(),
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(0),
+            voucher: proposal.voucher.as_ref().map(Voucher::encode).unwrap_or_default().into(),
         };
         let mut client = self.peers.client(leader, Lane::Commands);
         match tokio::time::timeout(wait, client.propose(request)).await {
@@ -231,6 +251,7 @@ impl Drop for Closing<'_> {
     }
 }
 
+/// A command that comes before any session.
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);

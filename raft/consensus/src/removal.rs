@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metadata::command::Command;
+use metadata::entry::Origin;
 use metadata::members::MemberRemove;
 use metadata::replica::ReplicaId;
 use openraft::{ChangeMembers, ServerState};
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use crate::cluster::Failure;
 use crate::hand_over::hand_over;
 use crate::peers::Lane;
+use crate::proposals::Behalf;
 use crate::protocol::peer;
 use crate::replica::Replica;
 
@@ -47,15 +49,18 @@ impl Leaving {
 }
 
 /// Takes the vote of `member`, by whoever leads, and has its key struck.
-pub(crate) async fn remove(replica: Arc<Replica>, member: ReplicaId) -> Result<(), Failure> {
+pub(crate) async fn remove(
+    replica: Arc<Replica>,
+    member: MemberRemove,
+    origin: Option<Origin>,
+) -> Result<(), Failure> {
     let demoted = replica.quorum.within(async {
-        while !demoted_once(&replica, member).await {
+        while !demoted_once(&replica, member.replica_id).await {
             tokio::time::sleep(RETRY).await;
         }
     });
     demoted.await?;
-    let remove = MemberRemove { replica_id: member };
-    replica.propose(Command::from(remove)).await.map(|_| ())
+    replica.propose_for(Behalf { origin, voucher: None }, Command::from(member)).await.map(|_| ())
 }
 
 async fn demoted_once(replica: &Arc<Replica>, member: ReplicaId) -> bool {

@@ -21,6 +21,7 @@ use crate::identity::Identity;
 use crate::log_storage::LogStorage;
 use crate::machine::Tables;
 use crate::peers::Peers;
+use crate::proposals::Behalf;
 use crate::proposals::Proposals;
 use crate::quorum::Quorum;
 use crate::raft_types::{Raft, RaftVote};
@@ -81,11 +82,20 @@ pub(crate) struct Replica {
 impl Replica {
     /// See [`crate::cluster::Cluster::propose`]. Goes on to the end even where its caller has gone.
     pub(crate) async fn propose(self: Arc<Self>, command: Command) -> Result<Answer, Failure> {
+        self.propose_for(Behalf::default(), command).await
+    }
+
+    /// The same for somebody's request.
+    pub(crate) async fn propose_for(
+        self: Arc<Self>,
+        behalf: Behalf,
+        command: Command,
+    ) -> Result<Answer, Failure> {
         if !self.takes_proposals() {
             return Err(Failure::unavailable(Unavailable::ShuttingDown));
         }
         let runtime = self.runtime.clone();
-        let proposed = runtime.spawn(async move { self.proposals.propose(&command).await });
+        let proposed = runtime.spawn(async move { self.proposals.propose(&command, behalf).await });
         proposed.await.unwrap_or_else(|_| Err(Failure::unavailable(Unavailable::ShuttingDown)))
     }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use metadata::entry::Proposal;
+use metadata::entry::{Origin, Proposal};
 use metadata::outcome;
 use metadata::replica::ReplicaId;
+use metadata::vouchers::Voucher;
 use openraft::ServerState;
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use tonic::{Request, Response, Status};
@@ -244,12 +245,20 @@ impl Peer for Calls {
         let random =
             random.map_err(|_| Status::invalid_argument("16 random bytes are asked for"))?;
         let wait = Duration::from_millis(request.wait_ms.min(replica.tuning.leader_wait_ms));
+        let voucher = Some(&request.voucher).filter(|bytes| !bytes.is_empty());
+        let voucher = voucher.map(|bytes| Voucher::decode(bytes)).transpose();
+        let voucher = voucher.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let origin = (!request.origin.is_empty()).then(|| Origin::decode(&request.origin));
+        let origin = origin.transpose();
+        let origin = origin.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let proposal = Proposal {
             session: request.session,
             number: request.number,
             lowest_open: request.lowest_open,
             random,
             command: request.command.to_vec(),
+            voucher,
+            origin,
         };
         let not_leader = || (Said::NotLeader(replica.leader_name()), 0);
         if !replica.takes_proposals() {
@@ -297,6 +306,18 @@ impl Peer for Calls {
     ) -> Result<Response<peer::JoinResponse>, Status> {
         let replica = self.replica()?;
         let answer = crate::join::answer::answer(&replica, request.into_inner()).await;
+        Ok(Response::new(answer))
+    }
+
+    async fn reset_administrator(
+        &self,
+        request: Request<peer::ResetAdministratorRequest>,
+    ) -> Result<Response<peer::ResetAdministratorResponse>, Status> {
+        let (replica, from) = self.admit(&request, request.get_ref().sender.as_ref())?;
+        if from != replica.identity.replica_id {
+            return Err(Status::permission_denied("this is asked at the replica's own machine"));
+        }
+        let answer = crate::operator::answer(&replica, request.into_inner()).await;
         Ok(Response::new(answer))
     }
 }

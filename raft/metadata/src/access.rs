@@ -22,6 +22,7 @@ use crate::ruling::Ruling;
 use crate::settings;
 use crate::tables::{Damage, Read};
 use crate::teams::{self, TeamId};
+use crate::vouchers::Voucher;
 
 pub mod standing;
 
@@ -34,6 +35,8 @@ pub struct Caller {
     pub id: Option<AccountId>,
     /// Whether the account is a system administrator.
     pub is_admin: bool,
+    /// What they showed; `None` where the state itself asks.
+    pub voucher: Option<Voucher>,
 }
 
 /// What is asked of a repository.
@@ -203,7 +206,8 @@ pub enum Rule {
 pub fn caller(read: &impl Read, account: &str) -> Result<Option<Caller>, Damage> {
     let row = accounts::find(read, account)?.filter(AccountRow::signs_in);
     let account = Some(account.to_owned());
-    Ok(row.map(|row| Caller { account, id: Some(row.id), is_admin: row.is_admin }))
+    let of = |row: AccountRow| (Some(row.id), row.is_admin);
+    Ok(row.map(of).map(|(id, is_admin)| Caller { account, id, is_admin, voucher: None }))
 }
 
 /// Decides whether `caller` may do `action` with `repository`, existing or not.

@@ -3,6 +3,7 @@
 use oci::name::RepositoryName;
 
 use crate::codec::{message, numbered};
+use crate::directory;
 use crate::key;
 use crate::moment::Moment;
 use crate::page::{Listing, Page};
@@ -12,6 +13,7 @@ use crate::ruling::Ruling;
 use crate::tables::{Damage, Read, Row, Table, Write};
 
 pub mod commands;
+pub mod counts;
 pub mod deletion;
 
 /// The old product kept its administrators in an organization of this name; nobody may take it.
@@ -33,6 +35,8 @@ numbered! {
         1 User,
         /// A namespace that belongs to several.
         2 Organization,
+        /// A program of an organization, which signs in with access tokens only.
+        3 Robot,
     }
 }
 
@@ -59,13 +63,18 @@ message! {
         9 members: u64,
         /// Teams, of an organization.
         10 teams: u64,
+        /// Counts the changes of its password and the times it was made inactive: who signed in
+        /// with a password before has to do so again.
+        11 generation: u64,
+        /// Unique bytes that its repositories may hold; 0 for as many as there is room for.
+        12 quota_bytes: u64,
     }
 }
 
 impl AccountRow {
-    /// Whether it is a user who may sign in.
+    /// Whether it is a user, or a robot, who may sign in.
     pub fn signs_in(&self) -> bool {
-        self.kind == AccountKind::User && self.is_active
+        self.kind != AccountKind::Organization && self.is_active
     }
 
     fn is_administrator(&self) -> bool {
@@ -76,6 +85,9 @@ impl AccountRow {
     pub(crate) fn letters(&self) -> Vec<u8> {
         if self.kind == AccountKind::Organization {
             return vec![Filter::Organizations.letter()];
+        }
+        if self.kind == AccountKind::Robot {
+            return vec![Filter::Robots.letter()];
         }
         let standing = if self.is_admin { Filter::Admins } else { Filter::NonAdmins };
         let activity = if self.is_active { Filter::ActiveUsers } else { Filter::InactiveUsers };
@@ -100,11 +112,24 @@ pub enum Filter {
     ActiveUsers,
     /// Users who may not.
     InactiveUsers,
+    /// Programs of organizations.
+    Robots,
 }
 
 impl Filter {
+    /// Those by which accounts are listed and counted.
+    pub(crate) const STORED: &'static [Self] = &[
+        Self::Users,
+        Self::Organizations,
+        Self::Admins,
+        Self::NonAdmins,
+        Self::ActiveUsers,
+        Self::InactiveUsers,
+        Self::Robots,
+    ];
+
     /// The first byte of a key of `AccountFilters`; nothing stands under that of `All`.
-    fn letter(self) -> u8 {
+    pub(crate) fn letter(self) -> u8 {
         match self {
             Self::All => b'*',
             Self::Users => b'u',
@@ -113,6 +138,7 @@ impl Filter {
             Self::NonAdmins => b'n',
             Self::ActiveUsers => b'c',
             Self::InactiveUsers => b'i',
+            Self::Robots => b'r',
         }
     }
 }
@@ -163,15 +189,7 @@ pub fn listing(
     Ok(Listing::cut(items.collect::<Result<_, Damage>>()?, limit))
 }
 
-/// How many accounts `filter` shows. Reads as many keys: for pages, not for every request.
-pub fn count(read: &impl Read, filter: Filter) -> Result<usize, Damage> {
-    if filter == Filter::All {
-        return Ok(count(read, Filter::Users)? + count(read, Filter::Organizations)?);
-    }
-    Ok(row::under(read, Table::AccountFilters, &[filter.letter()], usize::MAX)?.len())
-}
-
-fn named((key, value): &Row) -> Result<Named, Damage> {
+pub(crate) fn named((key, value): &Row) -> Result<Named, Damage> {
     Ok((key::text(key)?.to_owned(), row::decode(Table::Accounts, value)?))
 }
 
@@ -179,6 +197,7 @@ fn named((key, value): &Row) -> Result<Named, Damage> {
 pub(crate) fn put(tables: &mut impl Write, name: &str, row: &AccountRow) -> Result<(), Damage> {
     let before = find(tables, name)?.map(|row| row.letters()).unwrap_or_default();
     let letters = row.letters();
+    counts::change(tables, &before, &letters)?;
     for letter in before.iter().filter(|letter| !letters.contains(letter)) {
         tables.delete(Table::AccountFilters, &key::join(&[&[*letter], name.as_bytes()]));
     }
@@ -193,12 +212,15 @@ pub(crate) fn put(tables: &mut impl Write, name: &str, row: &AccountRow) -> Resu
 }
 
 /// Takes the row away, and what leads to it; what it owns goes later (`deletion`).
-pub(crate) fn remove(tables: &mut impl Write, name: &str, row: &AccountRow) {
+pub(crate) fn remove(tables: &mut impl Write, name: &str, row: &AccountRow) -> Result<(), Damage> {
+    counts::change(tables, &row.letters(), &[])?;
     for letter in row.letters() {
         tables.delete(Table::AccountFilters, &key::join(&[&[letter], name.as_bytes()]));
     }
+    directory::forget(tables, &row.id);
     tables.delete(Table::AccountIds, &row.id);
     tables.delete(Table::Accounts, name.as_bytes());
+    Ok(())
 }
 
 /// An account that comes into being now, active and without anything.
@@ -214,6 +236,8 @@ pub(crate) fn new(kind: AccountKind, moment: &Moment) -> AccountRow {
         is_imported: false,
         members: 0,
         teams: 0,
+        generation: 0,
+        quota_bytes: 0,
     }
 }
 
@@ -233,6 +257,11 @@ pub(crate) fn create_organization(
 /// Refuses a name that is none, or that belongs to an account, or did and its rows still go.
 pub(crate) fn check_free(read: &impl Read, name: &str) -> Ruling<()> {
     check_name(name)?;
+    check_not_taken(read, name)
+}
+
+/// Refuses a name that belongs to an account, or did and its rows still go.
+pub(crate) fn check_not_taken(read: &impl Read, name: &str) -> Ruling<()> {
     if find(read, name)?.is_some() {
         return Err(Refusal::AccountExists { name: name.to_owned() }.into());
     }
@@ -251,6 +280,11 @@ pub(crate) fn check_name(name: &str) -> Ruling<()> {
     } else {
         Err(Refusal::AccountNameInvalid { name: name.to_owned() }.into())
     }
+}
+
+/// Whether an account could be called this.
+pub fn is_name(name: &str) -> bool {
+    check_name(name).is_ok()
 }
 
 /// Whether a text has the form of an id, so that a path could mean either.

@@ -5,26 +5,38 @@
 //! whole or not at all, each once.
 
 use crate::accounts;
+use crate::audit::{self, deed};
 use crate::clocks;
 use crate::codec::Malformed;
 use crate::command::Command;
-use crate::entry::{Entry, FORMAT, Proposal};
+use crate::entry::{Entry, FORMAT, Origin, Proposal};
+use crate::events::retention;
 use crate::leases;
 use crate::moment::Moment;
 use crate::outcome::{Answer, Outcome};
+use crate::page_sessions;
 use crate::refusal::Refusal;
 use crate::releases;
 use crate::repositories::deletion;
 use crate::ruling::{Ruling, Stop};
 use crate::sessions::{self, Admission};
 use crate::tables::{Damage, Draft, VALUE_BYTES_MAX, Write};
+use crate::tags;
 use crate::teams;
+use crate::vouchers;
 
 /// Expired leases that an entry takes away; grows with its proposals, so that none pile up.
 const LEASES_SWEPT_MAX: usize = 64;
 
 /// Old releases that an entry takes away, likewise.
 const RELEASES_SWEPT_MAX: usize = 64;
+
+/// Sessions of pages that are over and that an entry takes away, likewise.
+const SESSIONS_SWEPT_MAX: usize = 16;
+/// Ends of what is held for deleted tags, likewise.
+const HOLDS_SWEPT_MAX: usize = 64;
+/// Events nobody keeps any more that an entry takes away, likewise.
+const EVENTS_SWEPT_MAX: usize = 64;
 
 /// Where an entry stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +117,13 @@ fn carry_out<W: Write>(
 fn sweep<W: Write>(tables: &mut W, moment: &Moment, proposals: usize) -> Result<(), Damage> {
     leases::sweep(tables, moment, LEASES_SWEPT_MAX + 4 * proposals)?;
     releases::sweep(tables, moment.index, RELEASES_SWEPT_MAX + 4 * proposals)?;
+    tags::deleted::sweep(tables, moment, HOLDS_SWEPT_MAX + 4 * proposals)?;
+    tags::order::sweep(tables, moment)?;
     deletion::sweep(tables, moment)?;
     teams::sweep(tables)?;
-    accounts::deletion::sweep(tables)
+    page_sessions::sweep(tables, moment.wall_ms, SESSIONS_SWEPT_MAX + proposals)?;
+    accounts::deletion::sweep(tables, moment)?;
+    retention::sweep(tables, moment, EVENTS_SWEPT_MAX + 16 * proposals)
 }
 
 /// Carries out a command unless its session and number say that it was, or that it is too late.
@@ -118,19 +134,35 @@ fn once<W: Write>(
     moment: &Moment,
 ) -> Result<Outcome, Damage> {
     if command.needs_no_session() {
-        return whole(tables, command, moment);
+        return whole(tables, command, proposal.origin.as_ref(), moment);
     }
     match sessions::admit(tables, proposal)? {
         Err(refusal) => Ok(Err(refusal)),
         Ok(Admission::Known(outcome)) => Ok(outcome),
         Ok(Admission::New) => {
-            let outcome = bounded(whole(tables, command, moment)?);
+            let outcome = bounded(vouched(tables, proposal, command, moment)?);
             // A member that is removed by its own command has no session left to remember it in.
             if sessions::find(tables, proposal.session)?.is_some() {
                 sessions::remember(tables, proposal, &outcome);
             }
             Ok(outcome)
         }
+    }
+}
+
+/// Carries out a command where what its asker showed still holds.
+fn vouched<W: Write>(
+    tables: &mut W,
+    proposal: &Proposal,
+    command: &Command,
+    moment: &Moment,
+) -> Result<Outcome, Damage> {
+    let origin = proposal.origin.as_ref();
+    let Some(voucher) = &proposal.voucher else { return whole(tables, command, origin, moment) };
+    match vouchers::check(tables, voucher, moment) {
+        Ok(()) => whole(tables, command, origin, moment),
+        Err(Stop::Refused(refusal)) => Ok(Err(*refusal)),
+        Err(Stop::Damaged(damage)) => Err(damage),
     }
 }
 
@@ -145,13 +177,15 @@ fn bounded(outcome: Outcome) -> Outcome {
     }
 }
 
-/// Carries out a command as a whole or not at all.
+/// Carries out a command, with its record in the audit log, as a whole or not at all.
 pub(crate) fn whole<W: Write>(
     tables: &mut W,
     command: &Command,
+    origin: Option<&Origin>,
     moment: &Moment,
 ) -> Result<Outcome, Damage> {
     let mut draft = Draft::new(tables);
+    let deed = deed::of(&draft, command)?;
     let ruling: Ruling<Answer> = command.apply(&mut draft, moment);
     match ruling {
         // No command should write so much. One that does would halt every replica's store, so it is
@@ -160,6 +194,9 @@ pub(crate) fn whole<W: Write>(
             Ok(Err(Refusal::out_of_bounds("the bytes of a row", VALUE_BYTES_MAX)))
         }
         Ok(answer) => {
+            if let Some(deed) = deed::finished(&draft, command, deed, &answer)? {
+                audit::note(&mut draft, deed, origin, moment)?;
+            }
             draft.keep();
             Ok(Ok(answer))
         }

@@ -8,8 +8,14 @@ use crate::accounts::commands::{
 };
 use crate::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use crate::bootstrap::Bootstrap;
+use crate::certificates::TokenKeyRotate;
 use crate::codec::{self, Malformed, Message, Reader};
 use crate::collection::{Condemn, Delete};
+use crate::directory::commands::{BackendSet, LdapSet, MemberSyncSet, SystemAccountsSet};
+use crate::directory::sync::{
+    DirectoryMembersSet, DirectoryRunBegin, DirectoryRunEnd, DirectoryUsersGone, DirectoryUsersPut,
+};
+use crate::events::pulls::PullsNote;
 use crate::grants::commands::{
     NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
 };
@@ -20,20 +26,29 @@ use crate::manifests::put::ManifestPut;
 use crate::members::{MemberJoin, MemberRemove, MemberUpdate};
 use crate::moment::Moment;
 use crate::organizations::{MemberDelete, MemberPut};
-use crate::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use crate::page_sessions::{PageSessionEnd, PageSessionOpen};
+use crate::public_keys::{PublicKeyDelete, PublicKeyPut, PublicKeyUpdate};
+use crate::repositories::commands::{
+    RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
+};
+use crate::repositories::counts::RepositoriesUsed;
+use crate::robots::{RobotCreate, RobotDelete};
 use crate::ruling::Ruling;
 use crate::sessions::SessionOpen;
 use crate::settings::SettingsSet;
+use crate::sign_in::SignInSet;
 use crate::tables::Write;
 use crate::tags::TagDelete;
+use crate::tags::undelete::TagUndelete;
 use crate::teams::commands::{TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate};
 use crate::tokens::{JoinTokenCreate, JoinTokenRevoke};
 
 /// A command's bytes, at most: what is bigger goes to the content store and is named by digest.
 pub const BYTES_MAX: usize = 256 * 1024;
 
+/// Each with its number and what its own `apply` is given.
 macro_rules! commands {
-    ($($number:literal $Name:ident,)*) => {
+    (|$tables:ident, $moment:ident| $($number:literal $Name:ident($($given:ident),*),)*) => {
         /// A change that is asked for. Each is described where its struct stands.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Command { $(
@@ -45,6 +60,11 @@ macro_rules! commands {
             /// What it is called, for logs.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$Name(_) => stringify!($Name),)* }
+            }
+
+            /// Reads, checks, then changes; the caller drops the changes of a refused one.
+            pub(crate) fn apply(&self, $tables: &mut impl Write, $moment: &Moment) -> Ruling {
+                match self { $(Self::$Name(command) => command.apply($($given),*),)* }
             }
         }
 
@@ -74,53 +94,75 @@ macro_rules! commands {
     };
 }
 
-commands! {
-    1 Bootstrap,
-    2 SessionOpen,
-    3 SettingsSet,
-    4 UserPut,
-    5 JoinTokenCreate,
-    6 JoinTokenRevoke,
-    7 MemberJoin,
-    8 MemberUpdate,
-    9 MemberRemove,
-    10 RepositoryCreate,
-    11 RepositoryUpdate,
-    12 RepositoryDelete,
-    13 BlobCommit,
-    14 BlobMount,
-    15 BlobUnlink,
-    16 LeaseRenew,
-    17 ManifestPut,
-    18 ManifestDelete,
-    19 TagDelete,
-    20 HolderAdd,
-    21 HolderDrop,
-    22 HolderLost,
-    23 Condemn,
-    24 Delete,
-    25 Forget,
-    26 UserCreate,
-    27 AccountUpdate,
-    28 AccountDelete,
-    29 OrganizationCreate,
-    30 PasswordSet,
-    31 MemberPut,
-    32 MemberDelete,
-    33 TeamCreate,
-    34 TeamUpdate,
-    35 TeamDelete,
-    36 TeamMemberPut,
-    37 TeamMemberDelete,
-    38 RepositoryGrantPut,
-    39 RepositoryGrantDelete,
-    40 NamespaceGrantPut,
-    41 NamespaceGrantDelete,
-    42 AccessTokenCreate,
-    43 AccessTokenUpdate,
-    44 AccessTokenDelete,
-    45 AccessTokensDelete,
-    46 AccessTokensUsed,
+commands! { |tables, moment|
+    1 Bootstrap(tables, moment),
+    2 SessionOpen(tables, moment),
+    3 SettingsSet(tables),
+    4 UserPut(tables, moment),
+    5 JoinTokenCreate(tables, moment),
+    6 JoinTokenRevoke(tables),
+    7 MemberJoin(tables, moment),
+    8 MemberUpdate(tables),
+    9 MemberRemove(tables),
+    10 RepositoryCreate(tables, moment),
+    11 RepositoryUpdate(tables, moment),
+    12 RepositoryDelete(tables, moment),
+    13 BlobCommit(tables, moment),
+    14 BlobMount(tables, moment),
+    15 BlobUnlink(tables, moment),
+    16 LeaseRenew(tables, moment),
+    17 ManifestPut(tables, moment),
+    18 ManifestDelete(tables, moment),
+    19 TagDelete(tables, moment),
+    20 HolderAdd(tables, moment),
+    21 HolderDrop(tables, moment),
+    22 HolderLost(tables, moment),
+    23 Condemn(tables, moment),
+    24 Delete(tables, moment),
+    25 Forget(tables, moment),
+    26 UserCreate(tables, moment),
+    27 AccountUpdate(tables),
+    28 AccountDelete(tables),
+    29 OrganizationCreate(tables, moment),
+    30 PasswordSet(tables),
+    31 MemberPut(tables),
+    32 MemberDelete(tables),
+    33 TeamCreate(tables, moment),
+    34 TeamUpdate(tables),
+    35 TeamDelete(tables),
+    36 TeamMemberPut(tables),
+    37 TeamMemberDelete(tables),
+    38 RepositoryGrantPut(tables),
+    39 RepositoryGrantDelete(tables),
+    40 NamespaceGrantPut(tables),
+    41 NamespaceGrantDelete(tables),
+    42 AccessTokenCreate(tables, moment),
+    43 AccessTokenUpdate(tables),
+    44 AccessTokenDelete(tables),
+    45 AccessTokensDelete(tables),
+    46 AccessTokensUsed(tables),
+    47 PublicKeyPut(tables, moment),
+    48 PublicKeyUpdate(tables),
+    49 PublicKeyDelete(tables),
+    50 TokenKeyRotate(tables, moment),
+    51 SignInSet(tables),
+    52 PageSessionOpen(tables, moment),
+    53 PageSessionEnd(tables),
+    54 RobotCreate(tables, moment),
+    55 RobotDelete(tables),
+    56 TagUndelete(tables, moment),
+    57 RepositoriesUsed(tables),
+    58 PullsNote(tables, moment),
+    59 BackendSet(tables),
+    60 LdapSet(tables),
+    61 SystemAccountsSet(tables),
+    62 MemberSyncSet(tables),
+    63 DirectoryRunBegin(tables, moment),
+    64 DirectoryRunEnd(tables, moment),
+    65 DirectoryUsersPut(tables, moment),
+    66 DirectoryUsersGone(tables, moment),
+    67 DirectoryMembersSet(tables, moment),
+    68 RepositoriesDelete(tables, moment),
 }
 
 codec::coded!(Command);
@@ -129,57 +171,5 @@ impl Command {
     /// Whether it comes without a session: there is none yet.
     pub(crate) fn needs_no_session(&self) -> bool {
         matches!(self, Self::Bootstrap(_) | Self::SessionOpen(_))
-    }
-
-    /// Reads, checks, then changes; the caller drops the changes of a refused one.
-    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
-        match self {
-            Self::Bootstrap(command) => command.apply(tables, moment),
-            Self::SessionOpen(command) => command.apply(tables, moment),
-            Self::SettingsSet(command) => command.apply(tables),
-            Self::UserPut(command) => command.apply(tables, moment),
-            Self::JoinTokenCreate(command) => command.apply(tables, moment),
-            Self::JoinTokenRevoke(command) => command.apply(tables),
-            Self::MemberJoin(command) => command.apply(tables, moment),
-            Self::MemberUpdate(command) => command.apply(tables),
-            Self::MemberRemove(command) => command.apply(tables),
-            Self::RepositoryCreate(command) => command.apply(tables, moment),
-            Self::RepositoryUpdate(command) => command.apply(tables),
-            Self::RepositoryDelete(command) => command.apply(tables),
-            Self::BlobCommit(command) => command.apply(tables, moment),
-            Self::BlobMount(command) => command.apply(tables, moment),
-            Self::BlobUnlink(command) => command.apply(tables, moment),
-            Self::LeaseRenew(command) => command.apply(tables, moment),
-            Self::ManifestPut(command) => command.apply(tables, moment),
-            Self::ManifestDelete(command) => command.apply(tables, moment),
-            Self::TagDelete(command) => command.apply(tables, moment),
-            Self::HolderAdd(command) => command.apply(tables, moment),
-            Self::HolderDrop(command) => command.apply(tables, moment),
-            Self::HolderLost(command) => command.apply(tables, moment),
-            Self::Condemn(command) => command.apply(tables, moment),
-            Self::Delete(command) => command.apply(tables, moment),
-            Self::Forget(command) => command.apply(tables, moment),
-            Self::UserCreate(command) => command.apply(tables, moment),
-            Self::AccountUpdate(command) => command.apply(tables),
-            Self::AccountDelete(command) => command.apply(tables),
-            Self::OrganizationCreate(command) => command.apply(tables, moment),
-            Self::PasswordSet(command) => command.apply(tables),
-            Self::MemberPut(command) => command.apply(tables),
-            Self::MemberDelete(command) => command.apply(tables),
-            Self::TeamCreate(command) => command.apply(tables, moment),
-            Self::TeamUpdate(command) => command.apply(tables),
-            Self::TeamDelete(command) => command.apply(tables),
-            Self::TeamMemberPut(command) => command.apply(tables),
-            Self::TeamMemberDelete(command) => command.apply(tables),
-            Self::RepositoryGrantPut(command) => command.apply(tables),
-            Self::RepositoryGrantDelete(command) => command.apply(tables),
-            Self::NamespaceGrantPut(command) => command.apply(tables),
-            Self::NamespaceGrantDelete(command) => command.apply(tables),
-            Self::AccessTokenCreate(command) => command.apply(tables, moment),
-            Self::AccessTokenUpdate(command) => command.apply(tables),
-            Self::AccessTokenDelete(command) => command.apply(tables),
-            Self::AccessTokensDelete(command) => command.apply(tables),
-            Self::AccessTokensUsed(command) => command.apply(tables),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! A log entry: a stamp by the leader and the commands that arrived during the last flush.
 
 use crate::codec::{self, Malformed, Reader, message};
+use crate::vouchers::Voucher;
 
 /// The format this binary writes, and the newest it knows.
 pub const FORMAT: u32 = 1;
@@ -12,6 +13,21 @@ message! {
         1 elapsed_ms: u64,
         /// Median of the members' clocks, milliseconds since 1970.
         2 wall_ms: u64,
+    }
+}
+
+message! {
+    /// Who asked for a command and from where; told by the replica that took the request, for the
+    /// audit log alone: nothing is decided by it.
+    pub struct Origin {
+        /// The account's name; empty for somebody who did not sign in.
+        1 account: String,
+        /// Its id, where there is one.
+        2 account_id: Option<[u8; 16]>,
+        /// The client's address, without its port.
+        3 address: String,
+        /// The id of the request, as the replica's log has it.
+        4 request_id: String,
     }
 }
 
@@ -29,6 +45,10 @@ message! {
         4 random: [u8; 16],
         /// [`Command::encode`](crate::command::Command::encode).
         5 command: Vec<u8>,
+        /// With commands that the audit log keeps, where a request asks for them.
+        6 origin: Option<Origin>,
+        /// What the one showed on whose behalf it comes; `None` where the replica asks by itself.
+        7 voucher: Option<Voucher>,
     }
 }
 

@@ -17,11 +17,14 @@ use crate::tables::{Damage, Read, Row, Table};
 
 mod accounts;
 mod indexes;
+mod journals;
+mod rules;
 
 /// Something that should never be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which rule: `B2`, `B5`, `B6`, or `index` for rows that should mirror each other.
+    /// Which rule: `B2`, `B5`, `B6`, `U1`, `Q1`, `index` for rows that should mirror each other, or
+    /// `journal` for events and the audit log.
     pub rule: &'static str,
     /// What is wrong.
     pub what: String,
@@ -40,6 +43,8 @@ pub fn check(read: &impl Read) -> Result<Vec<Violation>, Damage> {
     check_leases(read, &mut found)?;
     indexes::check(read, &mut found)?;
     accounts::check(read, &mut found)?;
+    rules::check(read, &mut found)?;
+    journals::check(read, &mut found)?;
     Ok(found)
 }
 

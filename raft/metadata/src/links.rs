@@ -11,6 +11,7 @@ use crate::blobs;
 use crate::codec::message;
 use crate::key;
 use crate::moment::Moment;
+use crate::quotas;
 use crate::repositories::RepositoryNumber;
 use crate::row;
 use crate::tables::{Damage, Read, Table, Write};
@@ -53,8 +54,7 @@ pub(crate) fn lease(
     let former = before.as_ref().map_or(0, |link| link.lease_until_ms);
     let refs = before.as_ref().map_or(0, |link| link.refs);
     let after = LinkRow { refs, lease_until_ms: former.max(until_ms) };
-    save(tables, (repository, digest), before.as_ref(), &after);
-    Ok(())
+    save(tables, (repository, digest), before.as_ref(), &after)
 }
 
 /// Counts one more row of the repository that names the digest.
@@ -66,8 +66,7 @@ pub(crate) fn name(
     let before = find(tables, repository, digest)?;
     let mut after = before.clone().unwrap_or(LinkRow { refs: 0, lease_until_ms: 0 });
     after.refs += 1;
-    save(tables, (repository, digest), before.as_ref(), &after);
-    Ok(())
+    save(tables, (repository, digest), before.as_ref(), &after)
 }
 
 /// Counts one less; the link goes with the last one unless a lease runs.
@@ -84,8 +83,7 @@ pub(crate) fn unname(
     let refs = refs.ok_or_else(|| Damage(format!("{digest} is named more often than counted")))?;
     let after = LinkRow { refs, ..before };
     if after.stands(moment.cluster_ms) {
-        save(tables, (repository, digest), Some(&before), &after);
-        Ok(())
+        save(tables, (repository, digest), Some(&before), &after)
     } else {
         remove(tables, repository, digest, moment)
     }
@@ -101,8 +99,7 @@ pub(crate) fn end_lease(
     match find(tables, repository, digest)? {
         Some(before) if before.refs > 0 => {
             let after = LinkRow { lease_until_ms: 0, ..before };
-            save(tables, (repository, digest), Some(&before), &after);
-            Ok(())
+            save(tables, (repository, digest), Some(&before), &after)
         }
         Some(_) => remove(tables, repository, digest, moment),
         None => Ok(()),
@@ -125,6 +122,7 @@ pub(crate) fn remove(
     if link.lease_until_ms > 0 {
         tables.delete(Table::LeaseEnds, &key::join(&[&link.lease_until_ms.to_be_bytes(), &key]));
     }
+    quotas::take(tables, repository, digest)?;
     blobs::note_idle(tables, digest, moment)
 }
 
@@ -134,7 +132,7 @@ fn save(
     (repository, digest): (RepositoryNumber, &Digest),
     before: Option<&LinkRow>,
     after: &LinkRow,
-) {
+) -> Result<(), Damage> {
     let digest_key = digest.to_bytes();
     let key = key::within(repository, &[&digest_key]);
     let former = before.map_or(0, |link| link.lease_until_ms);
@@ -150,6 +148,7 @@ fn save(
     if before.is_none() {
         let key = key::join(&[&digest_key, &repository.0.to_be_bytes()]);
         row::mark(tables, Table::BlobLinks, key);
+        quotas::add(tables, repository, digest)?;
     }
     let was_loose = before.is_some_and(|link| link.refs == 0);
     match (was_loose, after.refs == 0) {
@@ -158,4 +157,5 @@ fn save(
         _ => {}
     }
     row::put(tables, Table::Links, key, after);
+    Ok(())
 }

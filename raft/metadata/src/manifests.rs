@@ -6,7 +6,7 @@
 
 use oci::digest::Digest;
 use oci::manifest::Role;
-use oci::name::RepositoryName;
+use oci::name::{Reference, RepositoryName};
 
 use crate::blobs;
 use crate::codec::message;
@@ -20,7 +20,11 @@ use crate::tables::{Damage, Read, Table, Write};
 use crate::tags;
 
 pub mod delete;
+pub(crate) mod held;
 pub mod put;
+
+/// So many references to a manifest are looked through for one by an index.
+const EDGES_SEARCHED_MAX: usize = 16;
 
 message! {
     /// A manifest of a repository, under its digest.
@@ -84,6 +88,47 @@ pub fn find(
         Some(row) => find_in(read, row.number(), digest),
         None => Ok(None),
     }
+}
+
+/// A manifest that was asked for by tag or digest.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where.
+    pub repository: RepositoryNumber,
+    /// Under which digest.
+    pub digest: Digest,
+    /// What it is.
+    pub row: ManifestRow,
+}
+
+/// The manifest that a tag points at, or of that digest.
+pub fn resolve(
+    read: &impl Read,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<Found>, Damage> {
+    let Some(repository) = repositories::find(read, repository)? else { return Ok(None) };
+    let repository = repository.number();
+    let digest = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(tag) => tags::find_in(read, repository, tag)?.map(|tag| tag.digest),
+    };
+    let Some(digest) = digest else { return Ok(None) };
+    let row = find_in(read, repository, &digest)?;
+    Ok(row.map(|row| Found { repository, digest, row }))
+}
+
+/// Whether an index of the repository has the manifest as a child, as far as its first references
+/// tell: who pulls that image has pulled the index.
+pub fn is_part(read: &impl Read, found: &Found) -> Result<bool, Damage> {
+    let prefix = key::within(found.repository, &[&found.digest.to_bytes()]);
+    for (_, value) in row::under(read, Table::Edges, &prefix, EDGES_SEARCHED_MAX)? {
+        let edge: EdgeRow = row::decode(Table::Edges, &value)?;
+        if edge.as_child {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The manifests of a repository by digest, after `last`.
@@ -230,17 +275,17 @@ pub(crate) fn naming(
     Ok(manifests)
 }
 
-/// Takes a manifest away with its tags and everything it names. Returns the tags.
+/// Takes a manifest away with its tags and everything it names; nothing of it comes back.
 pub(crate) fn remove(
     tables: &mut impl Write,
     repository: RepositoryNumber,
     digest: &Digest,
     moment: &Moment,
-) -> Result<Vec<oci::name::TagName>, Damage> {
+) -> Result<(), Damage> {
     let digest_key = digest.to_bytes();
     let key = key::within(repository, &[&digest_key]);
-    let Some(manifest) = find_in(tables, repository, digest)? else { return Ok(Vec::new()) };
-    let tags = tags::remove_all_of(tables, repository, digest)?;
+    let Some(manifest) = find_in(tables, repository, digest)? else { return Ok(()) };
+    tags::remove_all_of(tables, repository, digest)?;
     for (child_key, value) in row::under(tables, Table::Children, &key, usize::MAX)? {
         tables.delete(Table::Children, &child_key);
         let child: ChildRow = row::decode(Table::Children, &value)?;
@@ -258,6 +303,5 @@ pub(crate) fn remove(
     }
     tables.delete(Table::Manifests, &key);
     blobs::unname(tables, digest)?;
-    links::unname(tables, repository, digest, moment)?;
-    Ok(tags)
+    links::unname(tables, repository, digest, moment)
 }

@@ -7,6 +7,7 @@ use crate::key;
 use crate::outcome::Answer;
 use crate::page::Listing;
 use crate::refusal::Refusal;
+use crate::robots;
 use crate::row;
 use crate::ruling::Ruling;
 use crate::tables::{Damage, Read, Table, Write};
@@ -53,6 +54,7 @@ impl MemberPut {
         standing::require_manager(tables, &self.actor, &self.organization)?;
         let organization = existing(tables, &self.organization)?;
         let user = existing_user(tables, &self.user)?;
+        robots::check_place(&self.user, &self.organization, self.is_admin == Some(true))?;
         let before = member(tables, &organization.id, &user.id)?;
         if self.is_change && before.is_none() {
             return Err(self.unknown().into());
@@ -78,6 +80,9 @@ impl MemberDelete {
             let (group, user) = (self.organization.clone(), self.user.clone());
             return Err(Refusal::GroupMemberUnknown { group, user }.into());
         }
+        if user.kind == AccountKind::Robot {
+            return Err(Refusal::RobotUnfit { name: self.user.clone() }.into());
+        }
         teams::leave_all(tables, &organization.id, &user.id)?;
         remove_member(tables, &organization.id, &user.id)?;
         Ok(Answer::Done)
@@ -88,7 +93,7 @@ impl MemberDelete {
 pub(crate) fn existing(read: &impl Read, name: &str) -> Ruling<AccountRow> {
     match accounts::find(read, name)? {
         None => Err(Refusal::AccountUnknown { name: name.to_owned() }.into()),
-        Some(row) if row.kind == AccountKind::User => {
+        Some(row) if row.kind != AccountKind::Organization => {
             Err(Refusal::AccountIsUser { name: name.to_owned() }.into())
         }
         Some(row) => Ok(row),

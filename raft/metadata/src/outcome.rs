@@ -54,6 +54,8 @@ choice! {
             3 created: bool,
             /// Voters that should pull a copy of its bytes, in this order; a hint.
             4 missing: Vec<ReplicaId>,
+            /// Tags that went for those of this push, by the repository's tag limit.
+            5 evicted: Vec<TagName>,
         },
         /// To `ManifestDelete` and `TagDelete`.
         8 Deleted {
@@ -71,6 +73,11 @@ choice! {
             1 deleted: u64,
             /// Where the next part begins; empty at the end.
             2 next: Vec<u8>,
+        },
+        /// To `TagUndelete`.
+        11 TagUndeleted {
+            /// The manifest that the tag points at again.
+            1 digest: Digest,
         },
     }
 }

@@ -8,6 +8,10 @@ use crate::codec::choice;
 use crate::collection::Needed;
 use crate::replica::ReplicaId;
 
+mod words;
+
+use words::list;
+
 choice! {
     /// Why a command was not carried out. Its text says what to do; nothing has changed.
     #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -383,18 +387,111 @@ choice! {
         /// Drawn at random, so hardly ever.
         #[error("there is such an access token already; make another")]
         57 AccessTokenExists,
+        /// Between the request's beginning and its end.
+        #[error("{actor} signed in with what was taken back since, or the account was; nothing \
+                 was changed; sign in again")]
+        58 CredentialsRevoked {
+            /// The account that asked.
+            1 actor: String,
+        },
+        /// Or it is another user's.
+        #[error("the user has no such public key")]
+        59 PublicKeyUnknown,
+        /// A signature must say who made it.
+        #[error("another user has this public key; every user needs a key of their own")]
+        60 PublicKeyTaken,
+        /// By somebody else, at the same time.
+        #[error("the token key was exchanged in the meantime; look, and do it again if need be")]
+        61 TokenKeyRotated,
+        /// Nobody could be told from anybody.
+        #[error("clientCertAuthEnabled needs webTLSClientCA: who signs the certificates, in PEM")]
+        62 ClientAuthorityMissing,
+        /// By the setting.
+        #[error("this cluster takes no passwords (setting refusePasswords)")]
+        63 PasswordsRefused,
+        /// It is a program of one organization.
+        #[error("{name} is a robot: in teams of its own organization, administering nothing")]
+        64 RobotUnfit {
+            /// The robot.
+            1 name: String,
+        },
+        /// A tag that never moves would go all the same.
+        #[error("{repository} can't have immutable tags and a tag limit: tags that must stay would \
+                 be evicted; set tagLimit to 0 or immutableTags to false")]
+        65 TagLimitOnImmutable {
+            /// The repository.
+            1 repository: RepositoryName,
+        },
+        /// One of them would be gone at once.
+        #[error("the repository keeps {limit} tags (tagLimit) and the push names more; push fewer \
+                 at a time, or raise the limit")]
+        66 TagsOverLimit {
+            /// The limit.
+            1 limit: u64,
+        },
+        /// It would be the first to go.
+        #[error("the repository has the {limit} tags that it keeps (tagLimit); raise the limit or \
+                 delete a tag first")]
+        67 TagLimitReached {
+            /// The limit.
+            1 limit: u64,
+        },
+        /// Never, or too long ago.
+        #[error("there is no deleted tag {tag} in this repository that could come back; look at \
+                 the tag's history, and push it again")]
+        68 TagNotDeleted {
+            /// The tag.
+            1 tag: TagName,
+        },
+        /// It was pushed again since.
+        #[error("there is a tag {tag}, pushed since the other was deleted; delete it first, or \
+                 pull the other by its digest from the tag's history")]
+        69 TagExists { #[doc = "The tag."] 1 tag: TagName, },
+        /// More than one command may do.
+        #[error("the tag names more than 200 deleted manifests, or 10,000 parts; push it again")]
+        70 UndeleteTooLarge,
+        /// By what it holds, each blob counted once.
+        #[error("the quota of {namespace} is {limit} bytes, {used} are used, and this needs \
+                 {asked} more; delete what is not needed, or have an administrator raise the \
+                 quota")]
+        71 QuotaExceeded {
+            /// The namespace.
+            1 namespace: String,
+            /// In bytes.
+            2 used: u64,
+            /// In bytes.
+            3 limit: u64,
+            /// Bytes that it does not have yet.
+            4 asked: u64,
+        },
+        /// Something is to be said of it first.
+        #[error("the directory cannot be used like this: {what}")]
+        72 DirectoryNotReady { #[doc = "What is missing."] 1 what: String, },
+        /// One replica syncs at a time.
+        #[error("replica {replica_id} is syncing already; wait, or five minutes if it has stopped")]
+        73 SyncRunning {
+            /// Who does it.
+            1 replica_id: ReplicaId,
+            /// Since when, milliseconds since 1970.
+            2 begun_wall_ms: u64,
+        },
+        /// It took too long, or another took its place.
+        #[error("this sync with the directory is over; begin another")]
+        74 SyncOver,
+        /// An administrator said so.
+        #[error("{name} is a system account; take it off the list of system accounts first")]
+        75 AccountIsSystem { #[doc = "The name."] 1 name: String, },
+        /// Nobody could sign in while the directory is down.
+        #[error("{name} is the recovery administrator; name another in the directory's settings")]
+        76 RecoveryAdministrator { #[doc = "The name."] 1 name: String, },
+        /// By the bounds of what one request may carry.
+        #[error("{what}: at most {max}")]
+        77 TooMuch { #[doc = "Of what."] 1 what: String, #[doc = "Most."] 2 max: u64, },
+        /// By the bounds of what there may be at once.
+        #[error("there are {max} {what} already, the most there can be; delete one first")]
+        78 LimitReached { #[doc = "Of what."] 1 what: String, #[doc = "Most."] 2 max: u64, },
+        /// A team's administrator chooses among the members of the organization.
+        #[error("{user} is not a member of {organization}: have one of its owners make them one")]
+        79 Outsider { #[doc = "Who."] 1 user: String, #[doc = "Where."] 2 organization: String, },
     }
-}
-
-impl Refusal {
-    /// More of something than a command may have.
-    pub(crate) fn out_of_bounds(what: &str, max: usize) -> Self {
-        let max = u64::try_from(max).unwrap_or(u64::MAX);
-        Self::SettingOutOfBounds { setting: what.to_owned(), min: 0, max }
-    }
-}
-
-fn list(digests: &[Digest]) -> String {
-    let digests: Vec<String> = digests.iter().map(Digest::to_string).collect();
-    digests.join(", ")
 }

@@ -6,17 +6,18 @@
 
 use oci::name::RepositoryName;
 
-use crate::access::{self, Action, Caller};
+use crate::access::{self, Action};
 use crate::codec::{message, numbered};
 use crate::key;
 use crate::moment::Moment;
-use crate::page::{Listing, Page};
+use crate::page::Listing;
 use crate::row;
 use crate::ruling::Ruling;
 use crate::settings;
 use crate::tables::{Damage, Read, Row, Table, Write};
 
 pub mod commands;
+pub mod counts;
 pub(crate) mod deletion;
 pub mod description;
 pub mod visible;
@@ -24,6 +25,21 @@ pub mod visible;
 /// A repository's number, under which its rows stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RepositoryNumber(pub u64);
+
+/// Set in the number under which a repository's held manifests stand; no repository gets so far.
+const HELD: u64 = 1 << 63;
+
+impl RepositoryNumber {
+    /// The number under which manifests of the repository stand that were deleted and may be needed
+    /// again.
+    pub(crate) fn held(self) -> Self {
+        Self(self.0 | HELD)
+    }
+
+    pub(crate) fn is_held(self) -> bool {
+        self.0 & HELD != 0
+    }
+}
 
 numbered! {
     /// Who may read without a right of their own.
@@ -51,6 +67,8 @@ message! {
         /// The log index of the last change to its manifests or tags: what entity tags of lists
         /// show.
         6 revision: u64,
+        /// How many tags it keeps, the newest by their first push; 0 for all.
+        7 tag_limit: u64,
     }
 }
 
@@ -76,18 +94,6 @@ pub fn name_of(
 ) -> Result<Option<RepositoryName>, Damage> {
     let value = read.get(Table::RepositoryNames, &number.0.to_be_bytes())?;
     value.map(|value| name(&value)).transpose()
-}
-
-/// The repositories that `caller` may read, after `last`, which need not be one.
-pub fn page(
-    read: &impl Read,
-    caller: &Caller,
-    last: &str,
-    limit: usize,
-) -> Result<Page<(RepositoryName, RepositoryRow)>, Damage> {
-    let from = if last.is_empty() { String::new() } else { format!("{last}\0") };
-    let listing = visible::listing(read, caller, ("", &from), limit)?;
-    Ok(Page { more: listing.next.is_some() && limit > 0, items: listing.items })
 }
 
 /// A name with its repository.
@@ -128,7 +134,7 @@ pub(crate) fn permitted(
     settings::check_writable(tables)?;
     match existing {
         Some(row) => Ok(row),
-        None => commands::create(tables, repository, Visibility::Private, moment),
+        None => commands::create(tables, repository, Visibility::Private, actor, moment),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Settings of the whole cluster; what differs by replica stands in its own file instead.
 
 use crate::codec::message;
+use crate::events::retention::RetentionSet;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
 use crate::row;
@@ -28,6 +29,23 @@ message! {
         4 lease_s: u64,
         /// Copies of each blob, where more are wanted than the number of voters gives; 0 for that.
         5 copies_min: u32,
+        /// How long a tag that went may come back, in seconds; 0 for never, `None` where nobody set
+        /// it. See [`SettingsRow::undelete_s`].
+        6 undelete: Option<u64>,
+    }
+}
+
+/// A day.
+const UNDELETE_DEFAULT_S: u64 = 24 * 3600;
+
+impl SettingsRow {
+    /// How long a tag that was deleted or evicted may come back, in seconds.
+    pub fn undelete_s(&self) -> u64 {
+        self.undelete.unwrap_or(UNDELETE_DEFAULT_S)
+    }
+
+    pub(crate) fn undelete_ms(&self) -> u64 {
+        self.undelete_s().saturating_mul(1000)
     }
 }
 
@@ -39,6 +57,7 @@ impl Default for SettingsRow {
             grace_s: 24 * 3600,
             lease_s: 24 * 3600,
             copies_min: 0,
+            undelete: None,
         }
     }
 }
@@ -57,6 +76,10 @@ message! {
         4 lease_s: Option<u64>,
         /// As in [`SettingsRow`].
         5 copies_min: Option<u32>,
+        /// As [`SettingsRow::undelete_s`]; for tags that go from now on.
+        6 undelete_s: Option<u64>,
+        /// What holds for keeping events; it has a row of its own.
+        7 events: Option<RetentionSet>,
     }
 }
 
@@ -65,13 +88,18 @@ impl SettingsSet {
         let mut row = get(tables)?;
         check("grace_s", self.grace_s, 0)?;
         check("lease_s", self.lease_s, LEASE_MIN_S)?;
+        check("undeleteWindowSeconds", self.undelete_s, 0)?;
         row.create_repository_on_push =
             self.create_repository_on_push.unwrap_or(row.create_repository_on_push);
         row.read_only = self.read_only.unwrap_or(row.read_only);
         row.grace_s = self.grace_s.unwrap_or(row.grace_s);
         row.lease_s = self.lease_s.unwrap_or(row.lease_s);
         row.copies_min = self.copies_min.unwrap_or(row.copies_min);
+        row.undelete = self.undelete_s.or(row.undelete);
         put(tables, &row);
+        if let Some(events) = &self.events {
+            events.apply(tables)?;
+        }
         Ok(Answer::Done)
     }
 }

@@ -131,6 +131,46 @@ tables! {
     44 AccessTokens,
     /// The same by account and hash.
     45 AccountTokens,
+    /// Public keys of users by the hash of the key.
+    46 PublicKeys,
+    /// The same by account and hash.
+    47 AccountKeys,
+    /// Sessions of people who use the pages, by the hash of their text.
+    48 PageSessions,
+    /// The same by account and hash.
+    49 AccountPageSessions,
+    /// The same by their absolute end and hash.
+    50 PageSessionEnds,
+    /// Counts by repository.
+    51 RepositoryCounts,
+    /// Tags that a limit counts, by repository, log index of the first push, and name.
+    52 TagOrder,
+    /// Repositories that have more tags than their limit, which was lowered.
+    53 TagEvictions,
+    /// What happened to a tag, by repository, name and place in a ring; the ring's head before it.
+    54 TagHistory,
+    /// Tags that went and may come back, by repository and name.
+    55 DeletedTags,
+    /// The same by repository, digest and name.
+    56 HeldTags,
+    /// Ends of what is held or remembered, by cluster time, repository, kind and name or digest.
+    57 HoldEnds,
+    /// Blobs of a namespace by its name and digest.
+    58 NamespaceBlobs,
+    /// What a namespace uses, by its name.
+    59 NamespaceUse,
+    /// Events by number.
+    60 Events,
+    /// Numbers of events by a letter for what finds them, that, their kind and the number, newest
+    /// first.
+    61 EventIndexes,
+    /// Records of the audit log by number.
+    62 AuditRecords,
+    /// Users who come from the directory, by id.
+    63 DirectoryUsers,
+    /// How teams, and owners of organizations, follow the directory, by the team's or
+    /// organization's id.
+    64 MemberSyncs,
 }
 
 /// The stored bytes are not what apply wrote: the replica stops and rebuilds its tables.

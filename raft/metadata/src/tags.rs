@@ -8,6 +8,8 @@ use oci::name::{RepositoryName, TagName};
 
 use crate::access::Action;
 use crate::codec::{choice, message};
+use crate::events::EventType;
+use crate::events::writing::{self, Happening};
 use crate::key;
 use crate::moment::Moment;
 use crate::outcome::Answer;
@@ -17,6 +19,12 @@ use crate::repositories::{self, RepositoryNumber, RepositoryRow};
 use crate::row;
 use crate::ruling::Ruling;
 use crate::tables::{Damage, Read, Table, Write};
+use crate::tags::history::Event;
+
+pub mod deleted;
+pub mod history;
+pub mod order;
+pub mod undelete;
 
 message! {
     /// A tag, under its name.
@@ -31,6 +39,8 @@ message! {
         4 created_index: u64,
         /// Who pointed it there.
         5 moved_by: String,
+        /// Whether its newest push stands in its history already.
+        6 recorded: bool,
     }
 }
 
@@ -75,7 +85,7 @@ impl Precondition {
 }
 
 message! {
-    /// Deletes a tag; its manifest stays.
+    /// Deletes a tag, which may come back for a while; its manifest stays.
     pub struct TagDelete {
         /// Where.
         1 repository: RepositoryName,
@@ -96,7 +106,10 @@ impl TagDelete {
         let current = find_in(tables, number, &self.tag)?;
         let current = current.ok_or_else(|| Refusal::TagUnknown { tag: self.tag.clone() })?;
         check_precondition(&self.tag, Some(&current.digest), None, self.precondition.as_ref())?;
-        remove(tables, number, &self.tag, &current.digest);
+        let event = (Event::Deleted, actor.as_str());
+        deleted::retire(tables, (number, &self.tag, &current), event, moment)?;
+        let deleted = Happening::to_tag(EventType::Delete, &self.tag, &current.digest);
+        writing::note(tables, (&self.repository, &repository), actor, &[deleted], moment)?;
         repositories::touch(tables, &self.repository, &repository, moment);
         Ok(Answer::Deleted { tags: vec![self.tag.clone()] })
     }
@@ -150,20 +163,6 @@ pub fn listing(
         .iter()
         .map(|(key, value)| Ok((name(&key[prefix.len()..])?, row::decode(Table::Tags, value)?)));
     Ok(Listing::cut(tags.collect::<Result<_, Damage>>()?, limit))
-}
-
-/// How many tags there are. Reads them all, some at a time.
-pub fn count(read: &impl Read, repository: &RepositoryName) -> Result<usize, Damage> {
-    const AT_ONCE: usize = 1000;
-    let (mut last, mut count) = (String::new(), 0);
-    loop {
-        let page = page(read, repository, &last, AT_ONCE)?;
-        count += page.items.len();
-        match page.items.last() {
-            Some((name, _)) if page.more => name.as_str().clone_into(&mut last),
-            _ => return Ok(count),
-        }
-    }
 }
 
 /// The tags that point at a manifest, at most `limit`.
@@ -224,8 +223,9 @@ pub(crate) fn point(
     (tag, current): (&TagName, Option<&TagRow>),
     (digest, actor): (&Digest, &str),
     moment: &Moment,
-) {
+) -> Result<(), Damage> {
     if let Some(current) = current {
+        history::note_push(tables, (repository, tag), current)?;
         tables.delete(Table::ManifestTags, &index_key(repository, &current.digest, tag));
     }
     let first = current.map(|current| (current.created_wall_ms, current.created_index));
@@ -236,27 +236,79 @@ pub(crate) fn point(
         created_wall_ms,
         created_index,
         moved_by: actor.to_owned(),
+        recorded: false,
     };
-    row::mark(tables, Table::ManifestTags, index_key(repository, digest, tag));
-    row::put(tables, Table::Tags, tag_key(repository, tag), &row);
+    if current.is_none() {
+        return enter(tables, repository, tag, &row);
+    }
+    write(tables, repository, tag, &row);
+    Ok(())
 }
 
-/// Removes all tags on a manifest and returns them.
-pub(crate) fn remove_all_of(
+/// Writes the row of a tag that was not there.
+pub(crate) fn enter(
     tables: &mut impl Write,
     repository: RepositoryNumber,
-    digest: &Digest,
+    tag: &TagName,
+    row: &TagRow,
+) -> Result<(), Damage> {
+    write(tables, repository, tag, row);
+    order::enter(tables, repository, tag, row)
+}
+
+fn write(tables: &mut impl Write, repository: RepositoryNumber, tag: &TagName, row: &TagRow) {
+    row::mark(tables, Table::ManifestTags, index_key(repository, &row.digest, tag));
+    row::put(tables, Table::Tags, tag_key(repository, tag), row);
+}
+
+/// Takes the row of a tag away.
+pub(crate) fn erase(
+    tables: &mut impl Write,
+    repository: RepositoryNumber,
+    tag: &TagName,
+    row: &TagRow,
+) -> Result<(), Damage> {
+    tables.delete(Table::Tags, &tag_key(repository, tag));
+    tables.delete(Table::ManifestTags, &index_key(repository, &row.digest, tag));
+    order::leave(tables, repository, tag, row)
+}
+
+/// Takes all tags on a manifest away, so that they may come back, and returns them.
+pub(crate) fn retire_all_of(
+    tables: &mut impl Write,
+    (repository, digest): (RepositoryNumber, &Digest),
+    actor: &str,
+    moment: &Moment,
 ) -> Result<Vec<TagName>, Damage> {
     let tags = of_manifest_in(tables, repository, digest, usize::MAX)?;
     for tag in &tags {
-        remove(tables, repository, tag, digest);
+        let row = indexed(tables, repository, tag)?;
+        let event = (Event::Deleted, actor);
+        deleted::retire(tables, (repository, tag, &row), event, moment)?;
     }
     Ok(tags)
 }
 
-fn remove(tables: &mut impl Write, repository: RepositoryNumber, tag: &TagName, digest: &Digest) {
-    tables.delete(Table::Tags, &tag_key(repository, tag));
-    tables.delete(Table::ManifestTags, &index_key(repository, digest, tag));
+/// Takes all tags on a manifest away for ever.
+pub(crate) fn remove_all_of(
+    tables: &mut impl Write,
+    repository: RepositoryNumber,
+    digest: &Digest,
+) -> Result<(), Damage> {
+    for tag in of_manifest_in(tables, repository, digest, usize::MAX)? {
+        let row = indexed(tables, repository, &tag)?;
+        erase(tables, repository, &tag, &row)?;
+    }
+    Ok(())
+}
+
+fn indexed(
+    read: &impl Read,
+    repository: RepositoryNumber,
+    tag: &TagName,
+) -> Result<TagRow, Damage> {
+    let row = find_in(read, repository, tag)?;
+    row.ok_or_else(|| Damage(format!("tag {tag} stands at its manifest only")))
 }
 
 fn of_manifest_in(

@@ -2,6 +2,7 @@
 
 use crate::accounts::AccountId;
 use crate::codec::message;
+use crate::directory;
 use crate::grants;
 use crate::key;
 use crate::organizations::{MemberRow, last_id};
@@ -169,6 +170,7 @@ pub(crate) fn remove(tables: &mut impl Write, team: &Team) {
     tables.delete(Table::Teams, &key::join(&[organization, team.name.as_bytes()]));
     tables.delete(Table::TeamIds, id);
     grants::remove_namespace(tables, organization, id);
+    directory::forget(tables, id);
     tables.put(Table::DeletedTeams, id.to_vec(), organization.to_vec());
 }
 

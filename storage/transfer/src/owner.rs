@@ -16,6 +16,8 @@ pub struct OwnedUpload {
     pub repository: String,
     /// The account that asks, which the asked replica has checked; empty for nobody.
     pub account: String,
+    /// What that one showed, in the owner's terms; empty for nothing.
+    pub voucher: Vec<u8>,
 }
 
 /// Carries out requests of the registry API on uploads that this replica owns.

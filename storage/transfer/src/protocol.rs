@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use oci::digest::Algorithm;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    NON_ALPHANUMERIC, percent_decode, percent_decode_str, percent_encode, utf8_percent_encode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::TransferFailure;
@@ -16,6 +18,8 @@ pub(crate) const OFFSET: &str = "holdfast-offset";
 pub(crate) const REPOSITORY: &str = "holdfast-repository";
 /// The account of a forwarded request, percent-encoded.
 pub(crate) const ACCOUNT: &str = "holdfast-account";
+/// What the account of a forwarded request showed, bytes percent-encoded.
+pub(crate) const VOUCHER: &str = "holdfast-voucher";
 
 /// Staged uploads: `<STAGED>/<id>`.
 pub(crate) const STAGED: &str = "/transfer/v1/staged/";
@@ -81,6 +85,17 @@ pub(crate) fn text_header(headers: &HeaderMap, name: &str) -> Result<String, Tra
     let text = value.and_then(|value| percent_decode_str(value).decode_utf8().ok());
     text.map(Into::into)
         .ok_or_else(|| TransferFailure::Malformed { text: format!("header {name} is missing") })
+}
+
+/// Bytes as they stand in a header.
+pub(crate) fn escaped_bytes(bytes: &[u8]) -> String {
+    percent_encode(bytes, NON_ALPHANUMERIC).to_string()
+}
+
+/// The bytes of a header that [`escaped_bytes`] wrote; none where there is no such header.
+pub(crate) fn bytes_header(headers: &HeaderMap, name: &str) -> Vec<u8> {
+    let value = headers.get(name).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    percent_decode(value).collect()
 }
 
 /// A number in a header; `None` where the header is missing.

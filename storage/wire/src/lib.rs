@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod certificate;
+pub mod client_certificate;
 pub mod client_tls;
 pub mod clock;
 pub mod dial;
@@ -20,5 +21,6 @@ pub mod peer_tls;
 mod peer_verifier;
 mod pem;
 pub mod provider;
+pub mod public_key;
 pub mod server_tls;
 pub mod stream;

@@ -34,6 +34,14 @@ pub struct Public {
     pub certificate: Option<Pem>,
     /// PEM, mostly a file, of the key that belongs to `certificate`.
     pub key: Option<Pem>,
+    /// Takes certificates of clients for their users' passwords here, whatever the cluster's
+    /// setting `clientCertAuthEnabled` says.
+    pub client_certificates: bool,
+    /// PEM, mostly a file, of the authorities that sign them, in place of the cluster's setting
+    /// `webTLSClientCA`; read again when it changes.
+    pub client_ca: Option<Pem>,
+    /// PEM, mostly files, of the lists of those that were revoked; read again when they change.
+    pub client_crls: Vec<Pem>,
 }
 
 impl Default for Public {
@@ -45,6 +53,9 @@ impl Default for Public {
             external_url: None,
             certificate: None,
             key: None,
+            client_certificates: false,
+            client_ca: None,
+            client_crls: Vec::new(),
         }
     }
 }

@@ -24,6 +24,11 @@ pub enum Kind {
 /// Where accounts are.
 pub const PATH: &str = "/enzi/v0/accounts";
 
+/// A quota in bytes; 0 is none. Only who manages the account is told.
+pub fn quota(account: &Value) -> String {
+    if account["quotaBytes"] == 0 { "none".to_owned() } else { text(&account["quotaBytes"]) }
+}
+
 /// Where this one is.
 pub fn path(name: &Name) -> String {
     format!("{PATH}/{}", name.part())

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use oci::name::RepositoryName;
+use oci::name::{RepositoryName, TagName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// All but what may stand in a path as it is.
@@ -80,6 +80,41 @@ impl fmt::Display for Repository {
     }
 }
 
+/// A tag with its repository: `NAMESPACE/NAME:TAG`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    repository: Repository,
+    name: TagName,
+}
+
+impl Tag {
+    /// Where it is.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// What it is called there.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').ok_or("write NAMESPACE/NAME:TAG, without a host")?;
+        let name = TagName::parse(parts.1).map_err(|error| error.to_string())?;
+        Ok(Self { repository: parts.0.parse()?, name })
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.repository, self.name.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +135,16 @@ mod tests {
         for (text, part) in cases {
             let name = text.parse::<Name>().ok();
             assert_eq!(name.map(|name| name.part()).as_deref(), part, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_stands_behind_its_repository() {
+        let tag: Tag = "acme/web:v1.2_3-x".parse().unwrap();
+        assert_eq!((tag.repository().to_string(), tag.name()), ("acme/web".into(), "v1.2_3-x"));
+        assert_eq!(tag.to_string(), "acme/web:v1.2_3-x");
+        for text in ["acme/web", "acme/web:", "web:v1", "acme/web:v1:2", "a:1/b/c:v1", ":v1", ""] {
+            assert!(text.parse::<Tag>().is_err(), "{text:?}");
         }
     }
 

@@ -11,6 +11,8 @@ use super::grants::{Ground, Level};
 use super::members::{self, Group};
 use super::name::Name;
 use super::remote::RemoteFlags;
+use super::robot::RobotArgs;
+use super::size;
 use super::table::{Column, text};
 use crate::exit::Stop;
 
@@ -27,6 +29,8 @@ const ROWS: &[Column] = &[
     ("id", |it| text(&it["id"])),
     ("members", |it| text(&it["membersCount"])),
     ("teams", |it| text(&it["teamsCount"])),
+    ("quota", account::quota),
+    ("used bytes", |it| text(&it["usedBytes"])),
 ];
 
 /// `org list|show|create|update|delete`, its members and its grants.
@@ -47,8 +51,11 @@ enum Verb {
     /// Creates one
     #[command(after_help = example!("holdfast org create acme --full-name 'Acme Corporation'"))]
     Create(Described),
-    /// Changes what people call it
-    #[command(after_help = example!("holdfast org update acme --full-name 'Acme and Sons'"))]
+    /// Changes what is given of one
+    #[command(after_help = example!(
+        "holdfast org update acme --full-name 'Acme and Sons'",
+        "holdfast org update acme --quota 500GiB"
+    ))]
     Update(Described),
     /// Deletes one with its teams and repositories
     #[command(after_help = example!("holdfast org delete acme --yes"))]
@@ -113,6 +120,8 @@ enum Verb {
         #[command(flatten)]
         remote: RemoteFlags,
     },
+    /// Robots: programs that sign in with access tokens
+    Robot(RobotArgs),
 }
 
 #[derive(Args)]
@@ -132,6 +141,10 @@ struct Described {
     /// As people call it
     #[arg(long, value_name = "TEXT", env = "HOLDFAST_FULL_NAME")]
     full_name: Option<String>,
+
+    /// What its repositories may hold, each blob counted once: bytes, 500MB, 10GiB, or none
+    #[arg(long, value_name = "SIZE", value_parser = size::quota, env = "HOLDFAST_QUOTA")]
+    quota: Option<u64>,
 
     #[command(flatten)]
     remote: RemoteFlags,
@@ -158,8 +171,11 @@ impl OrganizationArgs {
                 account::show(remote, Kind::Organization, organization, ROWS).await
             }
             Verb::Create(described) => described.create().await,
-            Verb::Update(Described { organization, full_name, remote }) => {
-                let body = fields([("fullName", full_name.clone().map(Value::from))]);
+            Verb::Update(Described { organization, full_name, quota, remote }) => {
+                let body = fields([
+                    ("fullName", full_name.clone().map(Value::from)),
+                    ("quotaBytes", quota.map(Value::from)),
+                ]);
                 account::update(remote, Kind::Organization, organization, body).await
             }
             Verb::Delete { confirmation, one: One { organization, remote } } => {
@@ -181,6 +197,7 @@ impl OrganizationArgs {
             Verb::Revoke { organization, team, remote } => {
                 ground(organization).revoke(remote, team).await
             }
+            Verb::Robot(robot) => robot.run().await,
         }
     }
 }
@@ -192,6 +209,7 @@ impl Described {
             ("name", Some(name.text().into())),
             ("isOrg", Some(true.into())),
             ("fullName", self.full_name.clone().map(Value::from)),
+            ("quotaBytes", self.quota.map(Value::from)),
         ]);
         account::create(&self.remote, body, &format!("the organization {name} was created")).await
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use reqwest::Method;
 use serde_json::Value;
+use wire::client_tls::Trust;
 
 use super::pages::{List, Pages};
 use super::table::{self, Column, Form, Printer};
@@ -44,6 +45,11 @@ impl RemoteFlags {
         self.connection.client()
     }
 
+    /// Whose word counts for the cluster's certificate.
+    pub fn trust(&self) -> Result<Trust, Stop> {
+        self.connection.trust()
+    }
+
     /// Whether JSON was asked for.
     pub fn is_json(&self) -> bool {
         self.json
@@ -56,6 +62,26 @@ impl RemoteFlags {
         let out = BufWriter::new(stdout());
         let mut printer = Printer::new(out, Form::of(self.json), columns);
         while let Some(page) = pages.next().await? {
+            printer.page(&page).map_err(table::unwritable)?;
+        }
+        printer.end().map_err(table::unwritable)
+    }
+
+    /// Prints the first `limit` entries of a list.
+    pub async fn list_some(
+        &self,
+        list: List,
+        columns: &'static [Column],
+        limit: usize,
+    ) -> Result<(), Stop> {
+        let client = self.client()?;
+        let (mut pages, mut left) = (Pages::new(&client, list), limit);
+        let out = BufWriter::new(stdout());
+        let mut printer = Printer::new(out, Form::of(self.json), columns);
+        while left > 0 {
+            let Some(mut page) = pages.next().await? else { break };
+            page.truncate(left);
+            left -= page.len();
             printer.page(&page).map_err(table::unwritable)?;
         }
         printer.end().map_err(table::unwritable)

@@ -29,6 +29,7 @@ const ROWS: &[Column] = &[
     ("id", |it| text(&it["id"])),
     ("visibility", |it| text(&it["visibility"])),
     ("immutable tags", |it| text(&it["immutableTags"])),
+    ("tag limit", |it| limit(&it["tagLimit"])),
     ("pulls", |it| text(&it["pulls"])),
     ("pushes", |it| text(&it["pushes"])),
     ("description", |it| text(&it["shortDescription"])),
@@ -60,7 +61,8 @@ enum Verb {
     Create(Described),
     /// Changes what is given of one
     #[command(after_help = example!(
-        "holdfast repo update acme/web --public --immutable-tags=false"
+        "holdfast repo update acme/web --public --immutable-tags=false",
+        "holdfast repo update acme/nightly --tag-limit 30"
     ))]
     Update(Described),
     /// Deletes one with all its tags
@@ -142,6 +144,10 @@ struct Described {
     )]
     immutable_tags: Option<bool>,
 
+    /// Keeps so many tags: each new one takes the place of the one first pushed; 0 keeps all
+    #[arg(long, value_name = "NUMBER", env = "HOLDFAST_TAG_LIMIT")]
+    tag_limit: Option<u64>,
+
     /// What is in it
     #[arg(long, value_name = "TEXT", env = "HOLDFAST_DESCRIPTION")]
     description: Option<String>,
@@ -187,6 +193,7 @@ impl Described {
         fields([
             ("visibility", visibility.map(Value::from)),
             ("immutableTags", self.immutable_tags.map(Value::from)),
+            ("tagLimit", self.tag_limit.map(Value::from)),
             ("shortDescription", self.description.clone().map(Value::from)),
         ])
     }
@@ -213,6 +220,11 @@ fn list(namespace: Option<&Name>) -> List {
         None => PATH.to_owned(),
     };
     List { path, query: vec![], field: "repositories" }
+}
+
+/// A tag limit; 0 is none.
+fn limit(value: &Value) -> String {
+    if *value == 0 { "none".to_owned() } else { text(value) }
 }
 
 /// Names of repositories need no escaping.

@@ -73,10 +73,11 @@ impl SettingsArgs {
             }
             Verb::Set { settings, remote } => {
                 let client = remote.client()?;
-                let body = Value::Object(change(&in_force(&client).await?, settings)?);
+                let before = in_force(&client).await?;
+                let body = Value::Object(change(&before, settings)?);
                 client.json(client.request(Method::POST, PATH).json(&body)).await?;
                 let now = in_force(&client).await?;
-                check(&now, &body)?;
+                check((&before, &now), &body)?;
                 show(remote, now)
             }
         }
@@ -132,11 +133,16 @@ fn change(now: &Map<String, Value>, wanted: &[Setting]) -> Result<Map<String, Va
     typed.collect()
 }
 
-/// Whether everything was taken: what cannot be changed here is passed over without a word.
-fn check(now: &Map<String, Value>, wanted: &Value) -> Result<(), Stop> {
-    let left = now
-        .iter()
-        .filter(|(key, value)| wanted.get(key.as_str()).is_some_and(|wanted| wanted != *value));
+/// Whether everything was taken: what cannot be changed here is passed over without a word. A value
+/// that changed may read otherwise than it was typed: `90m` is `1h30m`.
+fn check(
+    (before, now): (&Map<String, Value>, &Map<String, Value>),
+    wanted: &Value,
+) -> Result<(), Stop> {
+    let left = now.iter().filter(|(key, value)| {
+        let is_other = wanted.get(key.as_str()).is_some_and(|wanted| wanted != *value);
+        is_other && before.get(key.as_str()) == Some(value)
+    });
     let left: Vec<&str> = left.map(|(key, _)| key.as_str()).collect();
     if left.is_empty() {
         return Ok(());
@@ -183,8 +189,12 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_is_named() {
-        assert_eq!(check(&now(), &json!({"readOnlyRegistry": false})), Ok(()));
-        let stop = check(&now(), &json!({"dtrHost": "b", "graceSeconds": 60})).unwrap_err();
+        let same = (&now(), &now());
+        assert_eq!(check(same, &json!({"readOnlyRegistry": false})), Ok(()));
+        let mut before = now();
+        before["dtrHost"] = json!("1h");
+        assert_eq!(check((&before, &now()), &json!({"dtrHost": "60m"})), Ok(()));
+        let stop = check(same, &json!({"dtrHost": "b", "graceSeconds": 60})).unwrap_err();
         assert!(stop.text.ends_with(": dtrHost"), "{stop}");
     }
 }

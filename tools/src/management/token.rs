@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ const ROWS: &[Column] = &[
     ("scopes", |it| text(&it["scopes"])),
 ];
 
-/// `token list|create|show|disable|enable|delete`.
+/// `token list|create|show|disable|enable|rotate-key|delete`.
 #[derive(Args)]
 pub struct TokenArgs {
     #[command(subcommand)]
@@ -72,6 +73,17 @@ enum Verb {
     /// Lets one sign in again
     #[command(after_help = example!("holdfast token enable 3fd2…"))]
     Enable(One),
+    /// Signs what clients get for a password or an access token with a new key from now on. Nobody
+    /// has to sign in again
+    #[command(after_help = example!("holdfast token rotate-key"))]
+    RotateKey {
+        /// Takes what was signed before no more: the key may be in wrong hands
+        #[arg(long, env = "HOLDFAST_DROP_FORMER", value_parser = FalseyValueParser::new())]
+        drop_former: bool,
+
+        #[command(flatten)]
+        remote: RemoteFlags,
+    },
     /// Ends one for ever
     #[command(after_help = example!("holdfast token delete 3fd2… --yes"))]
     Delete {
@@ -132,6 +144,12 @@ impl TokenArgs {
             Verb::Show(one) => one.remote.show(&one.path(), ROWS).await,
             Verb::Disable(one) => one.set_active(false).await,
             Verb::Enable(one) => one.set_active(true).await,
+            Verb::RotateKey { drop_former, remote } => {
+                let path = "/api/v0/admin/tokens/rotate".to_owned();
+                let body = Some(json!({"dropFormer": drop_former}));
+                let done = "tokens are signed with a new key";
+                remote.change(Change { method: Method::POST, path, body, done }).await
+            }
             Verb::Delete { confirmation, one } => {
                 confirmation.ask(&format!("the token {}", one.id))?;
                 one.change((Method::DELETE, None), "was deleted").await

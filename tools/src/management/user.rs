@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::account::{self, Kind};
 use super::body::fields;
 use super::confirmation::Confirmation;
+use super::key::KeyArgs;
 use super::name::Name;
 use super::new_password::NewPassword;
 use super::remote::{Change, RemoteFlags};
+use super::size;
 use super::table::{Column, text};
 use crate::exit::Stop;
 
@@ -27,9 +29,11 @@ const ROWS: &[Column] = &[
     ("administrator", |it| text(&it["isAdmin"])),
     ("active", |it| text(&it["isActive"])),
     ("imported", |it| text(&it["isImported"])),
+    ("quota", account::quota),
+    ("used bytes", |it| text(&it["usedBytes"])),
 ];
 
-/// `user list|show|create|update|delete|set-password`.
+/// `user list|show|create|update|delete|set-password|key`.
 #[derive(Args)]
 pub struct UserArgs {
     #[command(subcommand)]
@@ -83,6 +87,7 @@ enum Verb {
     #[command(after_help = example!(
         "holdfast user update ann --admin",
         "holdfast user update bob --inactive",
+        "holdfast user update ann --quota 50GiB",
         "holdfast user update bob --inactive=false --full-name 'Bob Ray'"
     ))]
     Update {
@@ -121,6 +126,8 @@ enum Verb {
         #[command(flatten)]
         remote: RemoteFlags,
     },
+    /// Public keys, which tie signatures to users
+    Key(KeyArgs),
 }
 
 /// What of a user can be said and changed.
@@ -151,6 +158,10 @@ struct Changes {
         env = "HOLDFAST_INACTIVE"
     )]
     inactive: Option<bool>,
+
+    /// What its repositories may hold, each blob counted once: bytes, 500MB, 10GiB, or none
+    #[arg(long, value_name = "SIZE", value_parser = size::quota, env = "HOLDFAST_QUOTA")]
+    quota: Option<u64>,
 }
 
 impl UserArgs {
@@ -176,6 +187,7 @@ impl UserArgs {
             Verb::SetPassword { user, password, remote } => {
                 set_password(remote, user, password).await
             }
+            Verb::Key(key) => key.run().await,
         }
     }
 }
@@ -186,6 +198,7 @@ impl Changes {
             ("fullName", self.full_name.clone().map(Value::from)),
             ("isAdmin", self.admin.map(Value::from)),
             ("isActive", self.inactive.map(|inactive| Value::from(!inactive))),
+            ("quotaBytes", self.quota.map(Value::from)),
         ])
     }
 }
@@ -214,9 +227,11 @@ mod tests {
 
     #[test]
     fn inactive_is_said_the_other_way_round_to_the_api() {
-        let changes = Changes { full_name: None, admin: Some(false), inactive: Some(true) };
+        let changes =
+            Changes { full_name: None, admin: Some(false), inactive: Some(true), quota: None };
         assert_eq!(changes.body(), json!({"isAdmin": false, "isActive": false}));
-        let changes = Changes { full_name: Some(String::new()), admin: None, inactive: None };
-        assert_eq!(changes.body(), json!({"fullName": ""}));
+        let (full_name, quota) = (Some(String::new()), Some(0));
+        let changes = Changes { full_name, admin: None, inactive: None, quota };
+        assert_eq!(changes.body(), json!({"fullName": "", "quotaBytes": 0}));
     }
 }

@@ -26,6 +26,8 @@ const FENCES: &[Fence] = &[
     // The harness is a client of the registry, as the operator's tools are.
     Fence { krate: "reqwest", homes: &["tools/", "api/auth/", "chaos-tests/"] },
     Fence { krate: "axum", homes: &["api/"] },
+    Fence { krate: "ldap3", homes: &["api/directory/"] },
+    Fence { krate: "bcrypt", homes: &["api/auth/"] },
     Fence { krate: "rustls", homes: &["storage/wire/"] },
     Fence { krate: "tokio-rustls", homes: &["storage/wire/"] },
     Fence { krate: "rcgen", homes: &["storage/wire/"] },

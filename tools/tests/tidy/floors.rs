@@ -9,8 +9,19 @@ struct Floor {
 }
 
 const BELOW_API: &[&str] = &["oci", "wire", "blobs", "transfer", "metadata", "consensus"];
-const SURFACE: &[&str] =
-    &["oci", "wire", "blobs", "transfer", "metadata", "consensus", "auth", "edge", "content"];
+const AUTH: &[&str] = &["oci", "wire", "blobs", "transfer", "metadata", "consensus", "directory"];
+const SURFACE: &[&str] = &[
+    "oci",
+    "wire",
+    "blobs",
+    "transfer",
+    "metadata",
+    "consensus",
+    "directory",
+    "auth",
+    "edge",
+    "content",
+];
 const ALL: &[&str] = &[
     "oci",
     "wire",
@@ -19,6 +30,7 @@ const ALL: &[&str] = &[
     "transfer",
     "metadata",
     "consensus",
+    "directory",
     "auth",
     "edge",
     "content",
@@ -39,7 +51,8 @@ const FLOORS: &[Floor] = &[
     Floor { krate: "transfer", may_import: &["blobs", "oci", "wire"] },
     Floor { krate: "metadata", may_import: &["oci"] },
     Floor { krate: "consensus", may_import: &["metadata", "kv", "wire", "oci"] },
-    Floor { krate: "auth", may_import: BELOW_API },
+    Floor { krate: "directory", may_import: BELOW_API },
+    Floor { krate: "auth", may_import: AUTH },
     Floor { krate: "content", may_import: BELOW_API },
     Floor { krate: "edge", may_import: SURFACE },
     Floor { krate: "distribution", may_import: SURFACE },

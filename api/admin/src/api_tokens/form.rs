@@ -13,7 +13,7 @@ use crate::moment::{self, NEVER};
 /// What POST and PATCH take; absent and `null` leave a field, unknown ones are passed over.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     token_label: Option<String>,
     pub(super) is_active: Option<bool>,
     scopes: Option<Vec<String>>,
@@ -40,7 +40,7 @@ impl Asked {
     }
 
     /// What it is good for, as it is kept: without what is not known, since that allows nothing.
-    pub(super) fn scopes(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn scopes(&self) -> Result<Vec<String>, Problem> {
         let asked = self.scopes.as_deref().unwrap_or_default();
         if asked.len() > SCOPES_MAX {
             return Err(Problem::Parameter(format!("a token has at most {SCOPES_MAX} scopes")));
@@ -49,7 +49,7 @@ impl Asked {
     }
 
     /// When it ends, in milliseconds since 1970; 0 for never, which some clients spell out.
-    pub(super) fn expires_wall_ms(&self, now_ms: u64) -> Result<u64, Problem> {
+    pub(crate) fn expires_wall_ms(&self, now_ms: u64) -> Result<u64, Problem> {
         let Some(text) = self.expires_at.as_deref().filter(|text| *text != NEVER) else {
             return Ok(0);
         };

@@ -21,7 +21,7 @@ async fn a_user_is_created_shown_changed_and_deleted() {
     let expected = json!({
         "id": id, "name": "ann", "fullName": "Ann Lee", "isOrg": false, "isAdmin": false,
         "isActive": true, "isImported": false, "onDemand": false, "otpEnabled": false,
-        "membersCount": 0, "teamsCount": 0,
+        "membersCount": 0, "teamsCount": 0, "quotaBytes": 0, "usedBytes": 0,
     });
     assert_eq!(made, expected);
     ask(&registry, "POST", ALL, body).await.fails(400, "ACCOUNT_EXISTS");
@@ -90,7 +90,7 @@ async fn an_organization_is_an_account_without_a_password() {
     let shown = ask(&registry, "GET", &at("org"), "").await.is(200).json();
     assert_eq!((&shown["membersCount"], &shown["teamsCount"]), (&json!(1), &json!(1)));
     let change = r#"{"isAdmin":true}"#;
-    ask(&registry, "PATCH", &at("org"), change).await.fails(404, "NO_SUCH_USER");
+    ask(&registry, "PATCH", &at("org"), change).await.fails(400, "INVALID_PARAMETERS");
     let change = r#"{"fullName":"Other"}"#;
     let changed = ask(&registry, "PATCH", &at("org"), change).await.is(200).json();
     assert_eq!(changed["fullName"], "Other");

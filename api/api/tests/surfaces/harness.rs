@@ -35,6 +35,8 @@ use wire::dial::TcpDial;
 use wire::stream::BoxStream;
 use zeroize::Zeroizing;
 
+use crate::described;
+
 pub(crate) const ADMIN: (&str, &str) = ("admin", "admin's password");
 pub(crate) const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -145,12 +147,16 @@ impl Ask<'_> {
             } else {
                 self.request.header("content-length", length)
             };
-        let request = request.body(Body::from(self.body)).unwrap();
+        let (asked, request) = (self.body.clone(), request.body(Body::from(self.body)).unwrap());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let door = Door { surfaces: Arc::clone(&self.registry.surfaces), plain: None };
         let response = door.answer(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        let complaint = described::complaint((&method, &path), &asked, &answer);
+        assert_eq!(complaint, None, "the OpenAPI document says otherwise");
+        answer
     }
 
     fn wants_length(&self) -> bool {
@@ -226,6 +232,7 @@ impl Registry {
             full_name: String::new(),
             is_inactive: false,
             is_imported: false,
+            quota_bytes: 0,
             actor: String::new(),
         };
         self.cluster.propose(create.into()).await.unwrap();
@@ -234,7 +241,7 @@ impl Registry {
     /// Creates an organization.
     pub(crate) async fn organization(&self, name: &str) {
         let (name, actor) = (name.to_owned(), ADMIN.0.to_owned());
-        let create = OrganizationCreate { name, full_name: String::new(), actor };
+        let create = OrganizationCreate { name, full_name: String::new(), actor, quota_bytes: 0 };
         self.cluster.propose(create.into()).await.unwrap();
     }
 

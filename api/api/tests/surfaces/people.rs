@@ -60,6 +60,7 @@ pub(crate) async fn users(registry: &Registry, names: &[&str]) {
             full_name: String::new(),
             is_inactive: false,
             is_imported: false,
+            quota_bytes: 0,
             actor: String::new(),
         };
         propose(registry, create).await;
@@ -129,6 +130,7 @@ pub(crate) async fn repository(registry: &Registry, name: &str, visibility: Visi
         immutable_tags: false,
         short_description: String::new(),
         long_description: String::new(),
+        tag_limit: 0,
     };
     propose(registry, create).await;
 }

@@ -45,7 +45,7 @@ async fn what_does_not_do_is_refused_with_its_code() {
         (r#"{"name":"web","visibility":"secret"}"#, "INVALID_REPOSITORY_VISIBILITY"),
         (r#"{"name":"Web"}"#, "INVALID_REPOSITORY_NAME"),
         ("{}", "INVALID_REPOSITORY_NAME"),
-        (r#"{"name":"web","tagLimit":3}"#, "INVALID_PARAMETERS"),
+        (r#"{"name":"web","tagLimit":1,"immutableTags":true}"#, "INVALID_SETTINGS"),
         (r#"{"name":"web","scanOnPush":true}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"#, "INVALID_JSON"),
     ];

@@ -14,6 +14,7 @@ async fn publish(registry: &Registry, name: &str) {
         immutable_tags: None,
         short_description: None,
         long_description: None,
+        tag_limit: None,
     };
     registry.cluster.propose(update.into()).await.unwrap();
 }

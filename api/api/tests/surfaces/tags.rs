@@ -111,8 +111,10 @@ async fn tags_and_manifests_come_in_pages_that_go_on_where_they_ended() {
     }
     let counted = registry.ask("GET", &format!("{REPOSITORY}/tags?count=true")).by_admin();
     assert_eq!(counted.send().await.is(200).header("x-resource-count"), "3");
-    let garbage = registry.ask("GET", &format!("{REPOSITORY}/manifests?pageStart=x")).by_admin();
-    garbage.send().await.fails(400, "INVALID_PARAMETERS");
+    for start in ["manifests?pageStart=x", "tags?pageStart=a%2Fb", "tags?pageStart=%ff"] {
+        let garbage = registry.ask("GET", &format!("{REPOSITORY}/{start}")).by_admin();
+        garbage.send().await.fails(400, "INVALID_PARAMETERS");
+    }
 }
 
 #[tokio::test]
@@ -125,6 +127,9 @@ async fn a_tag_goes_without_its_manifest_and_a_manifest_with_its_tags() {
     ask("DELETE", "/tags/v1").send().await.fails(404, "NO_SUCH_TAG");
     ask("GET", "/tags/v1").send().await.fails(404, "NO_SUCH_REF");
     ask("GET", "/tags/.bad").send().await.fails(404, "NO_SUCH_REF");
+    ask("DELETE", "/tags/.bad").send().await.fails(404, "NO_SUCH_TAG");
+    ask("DELETE", &format!("/tags/{digest}")).send().await.fails(404, "NO_SUCH_TAG");
+    ask("DELETE", "/tags/%ff").send().await.fails(400, "INVALID_PARAMETERS");
     let manifest = format!("/manifests/{digest}");
     ask("DELETE", "/manifests/v2").send().await.fails(400, "INVALID_DIGEST");
     ask("DELETE", &manifest).send().await.is(204);

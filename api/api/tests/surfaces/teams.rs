@@ -121,7 +121,8 @@ async fn administrators_of_a_team_say_who_is_in_it() {
             ("PUT", max, plain, [401, 403, 403, 403, 200, 200, 200]),
             ("DELETE", max, "", [401, 403, 204, 403, 404, 404, 404]),
             ("DELETE", mia, "", [401, 403, 403, 204, 404, 404, 404]),
-            ("PUT", sam, plain, [401, 403, 403, 403, 200, 200, 200]),
+            // A stranger to the organization: its owners bring them in.
+            ("PUT", sam, plain, [401, 403, 403, 403, 403, 200, 200]),
             ("GET", all, "", [401, 200, 200, 200, 200, 200, 200]),
             ("DELETE", sam, "", [401, 204, 403, 403, 404, 404, 404]),
             // Sam stays in the organization.

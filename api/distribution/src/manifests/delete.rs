@@ -47,7 +47,7 @@ pub async fn delete(
         Reference::Tag(tag) => TagDelete { repository, tag, precondition, actor }.into(),
         Reference::Digest(digest) => ManifestDelete { repository, digest, actor }.into(),
     };
-    let tags = match cluster.propose(command).await {
+    let tags = match cluster.propose_for(admitted.caller.voucher(), command).await {
         Ok(Answer::Deleted { tags }) => tags,
         Ok(_) => Vec::new(),
         Err(Failure::Refused(Refusal::TagUnknown { .. })) => return Err(unknown),
@@ -73,10 +73,15 @@ fn precondition(headers: &HeaderMap) -> Result<Option<Precondition>, Problem> {
 
 /// `skopeo delete repo:tag` deletes by digest, and with it every tag on the manifest.
 fn remark(tags: &[TagName]) -> String {
+    named("these tags pointed at the manifest and are gone with it", tags)
+}
+
+/// What is said of some tags, which are named, as many as a header may hold.
+pub(crate) fn named(said: &str, tags: &[TagName]) -> String {
     let names: Vec<&str> = tags.iter().take(TAGS_NAMED_MAX).map(TagName::as_str).collect();
     let more = tags.len().saturating_sub(TAGS_NAMED_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("these tags pointed at the manifest and are gone with it: {}{more}", names.join(", "))
+    format!("{said}: {}{more}", names.join(", "))
 }
 
 #[cfg(test)]

@@ -10,11 +10,13 @@ use edge::caller::Permitted;
 use edge::context::Context;
 use edge::problem::Problem;
 use metadata::manifests::put::{ManifestPut, ManifestReference};
+use metadata::outcome::Answer;
 use metadata::receipts::Receipt;
 use metadata::refusal::Refusal;
 use metadata::tables::Damage;
 use metadata::tags::Precondition;
-use metadata::{blobs, manifests, settings, tags};
+use metadata::vouchers::Voucher;
+use metadata::{blobs, manifests, quotas, repositories, settings, tags};
 use oci::digest::Digest;
 use oci::manifest::{Manifest, Role};
 use oci::name::{RepositoryName, TagName};
@@ -37,8 +39,8 @@ pub struct Pushed {
     pub tags: Vec<TagName>,
     /// Must hold for each of the tags.
     pub precondition: Option<Precondition>,
-    /// Who pushes.
-    pub actor: String,
+    /// Who pushes, and what they showed.
+    pub by: (String, Option<Voucher>),
 }
 
 /// Refuses early what the state machine would refuse after the bytes were kept.
@@ -59,19 +61,24 @@ pub async fn check_writable(
 
 /// Keeps the bytes and proposes the entry; what the cluster asks for meanwhile, fresh receipts or
 /// more copies of what is named, is done and the entry proposed again.
-pub async fn publish(context: &Context, pushed: &Pushed) -> Result<(), Problem> {
+///
+/// Returns the tags that went for those of the push, by the repository's tag limit.
+pub async fn publish(context: &Context, pushed: &Pushed) -> Result<Vec<TagName>, Problem> {
     let known = context.cluster.read(Freshness::Local, |view| look(view, pushed)).await?;
     match known {
-        Known::Settled => return Ok(()),
+        Known::Settled => return Ok(Vec::new()),
+        Known::Refused(refusal) => return Err(refusal.into()),
         Known::Missing(digests) => return Err(Refusal::ManifestBlobsUnknown { digests }.into()),
         Known::New => {}
     }
     let until = Instant::now() + COPIES_MAX;
     let mut receipts = keep(context, pushed).await?;
     loop {
-        let proposed = context.cluster.propose(pushed.command(receipts.clone()).into()).await;
+        let command = pushed.command(receipts.clone()).into();
+        let proposed = context.cluster.propose_for(pushed.by.1.clone(), command).await;
         let refusal = match proposed {
-            Ok(_) => return Ok(()),
+            Ok(Answer::ManifestPut { evicted, .. }) => return Ok(evicted),
+            Ok(_) => return Ok(Vec::new()),
             Err(Failure::Refused(refusal)) => refusal,
             Err(failure) => return Err(failure.into()),
         };
@@ -92,12 +99,27 @@ async fn keep(context: &Context, pushed: &Pushed) -> Result<Vec<Receipt>, Conten
     context.content.keep(&pushed.digest, pushed.bytes.clone()).await
 }
 
+/// Counts a push that set tags. The push is done; that it could not be counted fails nothing.
+pub async fn count(context: &Context, pushed: &Pushed) {
+    if pushed.tags.is_empty() {
+        return;
+    }
+    let repository = &pushed.repository;
+    let read = context.cluster.read(Freshness::Local, |view| repositories::find(view, repository));
+    match read.await {
+        Ok(Some(row)) => context.uses.pushed(row.number()),
+        uncounted => tracing::debug!(%repository, ?uncounted, "a push was not counted"),
+    }
+}
+
 /// What is known of a manifest before its bytes are kept.
 enum Known {
     /// The same bytes stand under the same tags already: the client repeats itself (MP3).
     Settled,
     /// It names what this repository does not have.
     Missing(Vec<Digest>),
+    /// Its own bytes are more than the namespace may have.
+    Refused(Refusal),
     /// It is to be put.
     New,
 }
@@ -118,6 +140,10 @@ fn look(view: &View<'_>, pushed: &Pushed) -> Result<Known, Damage> {
     }
     if !missing.is_empty() {
         return Ok(Known::Missing(missing));
+    }
+    let asked = (Some(&pushed.digest), pushed.bytes.len() as u64);
+    if let Some(refusal) = quotas::refusal(view, repository.namespace(), asked)? {
+        return Ok(Known::Refused(refusal));
     }
     let is_same = manifests::find(view, repository, &pushed.digest)?
         .is_some_and(|row| row.media_type == pushed.manifest.media_type);
@@ -154,7 +180,7 @@ impl Pushed {
             tags: self.tags.clone(),
             precondition: self.precondition.clone(),
             receipts,
-            actor: self.actor.clone(),
+            actor: self.by.0.clone(),
         }
     }
 }

@@ -21,6 +21,7 @@ use oci::verifier::digest_of;
 use crate::blobs::set_length;
 use crate::caching::DOCKER_CONTENT_DIGEST;
 use crate::call::Call;
+use crate::manifests::delete;
 use crate::manifests::publish::{self, Pushed};
 
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -39,7 +40,7 @@ pub async fn put(call: Call, repository: RepositoryName, text: &str) -> Result<R
     }
     let admitted = call.admit(Need::Fresh, &repository, Action::Push).await?;
     publish::check_writable(&call.context, &repository, admitted.permitted).await?;
-    let actor = admitted.caller.account().to_owned();
+    let (actor, voucher) = (admitted.caller.account().to_owned(), admitted.caller.voucher());
     let precondition = precondition(call.headers(), !named.is_empty(), &reference)?;
     let context = call.context.clone();
     let host = context.names.host(&call.parts);
@@ -52,9 +53,18 @@ pub async fn put(call: Call, repository: RepositoryName, text: &str) -> Result<R
         Reference::Digest(_) => named.clone(),
     };
     let subject = manifest.subject.as_ref().map(|subject| subject.digest.clone());
-    let pushed = Pushed { repository, digest, manifest, bytes, tags, precondition, actor };
-    publish::publish(&context, &pushed).await.map_err(|problem| naming(host, problem))?;
-    Ok(created(&pushed, subject.as_ref(), &named))
+    let by = (actor, voucher);
+    let pushed = Pushed { repository, digest, manifest, bytes, tags, precondition, by };
+    let published = publish::publish(&context, &pushed).await;
+    let evicted = published.map_err(|problem| naming(host, problem))?;
+    publish::count(&context, &pushed).await;
+    let mut response = created(&pushed, subject.as_ref(), &named);
+    if !evicted.is_empty() {
+        let remark =
+            delete::named("the tag limit of the repository took these tags away", &evicted);
+        answer::warn(response.headers_mut(), &remark);
+    }
+    Ok(response)
 }
 
 /// An immutable repository is named as the client wrote it, host first.

@@ -38,14 +38,23 @@ pub(super) async fn token(
         return match credentials {
             Credentials::Basic { password, .. } => Some(password.clone()),
             Credentials::AccessToken(text) => Some(text.clone()),
-            Credentials::None | Credentials::Bearer(_) | Credentials::Malformed => None,
+            Credentials::None
+            | Credentials::Bearer(_)
+            | Credentials::Session(_)
+            | Credentials::Certificate(_)
+            | Credentials::Malformed => None,
         };
+    }
+    // It would outlive the certificate, which may be revoked.
+    if matches!(credentials, Credentials::Certificate(_)) {
+        return None;
     }
     if caller.is_stale {
         return None;
     }
     let wanted = Wanted {
         actor: account.clone(),
+        voucher: caller.voucher(),
         account,
         label: client,
         origin: Origin::Auto,

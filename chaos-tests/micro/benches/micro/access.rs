@@ -12,9 +12,9 @@ use metadata::grants::Level;
 use metadata::grants::commands::{NamespaceGrantPut, RepositoryGrantPut};
 use metadata::repositories::Visibility;
 use metadata::repositories::commands::RepositoryCreate;
-use metadata::repositories::visible;
-use metadata::teams::{self, TeamId};
+use metadata::repositories::visible::Walk;
 use metadata::teams::commands::{TeamCreate, TeamMemberPut};
+use metadata::teams::{self, TeamId};
 use oci::name::RepositoryName;
 
 use crate::state::{State, repository};
@@ -84,9 +84,12 @@ pub(crate) fn decisions(criterion: &mut Criterion) {
         group.bench_function(format!("page of 100, {name}"), |bencher| {
             let ask = |(caller, repository): (Caller, RepositoryName)| {
                 let read = store.read(|reader| {
-                    let from = ("", repository.as_str());
-                    let page = visible::listing(&View(reader), &caller, from, PAGE);
-                    Ok::<_, KvError>(page.unwrap().items.len())
+                    let (view, mut found) = (View(reader), 0);
+                    let mut walk = Walk::new(caller, "", repository.as_str());
+                    while found < PAGE && !walk.is_done() {
+                        found += walk.step(&view, PAGE - found).unwrap().len();
+                    }
+                    Ok::<_, KvError>(found)
                 });
                 read.unwrap()
             };
@@ -98,8 +101,8 @@ pub(crate) fn decisions(criterion: &mut Criterion) {
 }
 
 fn caller(store: &Store, user: &str) -> Caller {
-    let read =
-        store.read(|reader| Ok::<_, KvError>(access::caller(&View(reader), user).unwrap().unwrap()));
+    let read = store
+        .read(|reader| Ok::<_, KvError>(access::caller(&View(reader), user).unwrap().unwrap()));
     read.unwrap()
 }
 
@@ -112,9 +115,11 @@ fn found(company: &Company) -> State {
             name: name.clone(),
             full_name: String::new(),
             actor: ADMIN.into(),
+            quota_bytes: 0,
         };
         state.run(create).unwrap();
-        let teams: Vec<TeamId> = (0..TEAMS).map(|team| create_team(&mut state, &name, team)).collect();
+        let teams: Vec<TeamId> =
+            (0..TEAMS).map(|team| create_team(&mut state, &name, team)).collect();
         for user in 0..company.users_each {
             let user = organization * company.users_each + user;
             create_user(&mut state, &company.user(user), &teams[user % TEAMS]);
@@ -122,8 +127,12 @@ fn found(company: &Company) -> State {
         for number in 0..company.repositories_each {
             create_repository(&mut state, &name_of(organization, number), number);
         }
-        let everywhere =
-            NamespaceGrantPut { namespace: name, team: teams[0], level: Level::ReadOnly, actor: ADMIN.into() };
+        let everywhere = NamespaceGrantPut {
+            namespace: name,
+            team: teams[0],
+            level: Level::ReadOnly,
+            actor: ADMIN.into(),
+        };
         state.run(everywhere).unwrap();
         for (team, id) in teams.iter().enumerate().skip(1) {
             for number in 0..GRANTS.min(company.repositories_each) {
@@ -163,6 +172,7 @@ fn create_user(state: &mut State, name: &str, team: &TeamId) {
         is_inactive: false,
         is_imported: false,
         actor: ADMIN.into(),
+        quota_bytes: 0,
     };
     state.run(create).unwrap();
     let put = TeamMemberPut {
@@ -186,6 +196,7 @@ fn create_repository(state: &mut State, name: &str, number: usize) {
         immutable_tags: false,
         short_description: String::new(),
         long_description: String::new(),
+        tag_limit: 0,
     };
     state.run(create).unwrap();
 }

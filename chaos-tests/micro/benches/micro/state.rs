@@ -92,7 +92,6 @@ impl State {
     pub(crate) fn entry(&mut self, command: impl Into<Command>) -> (Position, Entry) {
         self.index += 1;
         self.number += 1;
-        // Teams and accounts are known by it.
         let mut random = [7; 16];
         random[8..].copy_from_slice(&self.number.to_be_bytes());
         let proposal = Proposal {
@@ -101,6 +100,8 @@ impl State {
             lowest_open: self.number,
             random,
             command: command.into().encode(),
+            origin: None,
+            voucher: None,
         };
         let stamp = Stamp { elapsed_ms: 1, wall_ms: WALL_MS };
         let entry = Entry { format: FORMAT, stamp, proposals: vec![proposal] };

@@ -91,6 +91,8 @@ fn other_calls() -> Vec<(&'static str, Vec<u8>)> {
         random: Bytes::from_static(&[9; 16]),
         command: Bytes::from_static(b"command"),
         wait_ms: 4000,
+        voucher: Bytes::new(),
+        origin: Bytes::from_static(b"origin"),
     };
     let outcome = peer::propose_response::Result::Outcome(Bytes::from_static(b"outcome"));
     let index = peer::read_index_response::Outcome::Index(12);

@@ -4,6 +4,7 @@ use super::Caller;
 use crate::accounts::{self, AccountKind};
 use crate::organizations;
 use crate::refusal::Refusal;
+use crate::robots;
 use crate::ruling::Ruling;
 use crate::tables::{Damage, Read};
 use crate::teams::{self, Team};
@@ -11,9 +12,14 @@ use crate::teams::{self, Team};
 /// Whether the caller manages this account: as a system administrator, as themselves, or as an
 /// owner of the organization.
 pub fn manages(read: &impl Read, caller: &Caller, account: &str) -> Result<bool, Damage> {
+    // Robots manage nothing, themselves neither; their organization's owners do.
+    if caller.account.as_deref().is_some_and(|name| robots::organization_of(name).is_some()) {
+        return Ok(false);
+    }
     if caller.is_admin || caller.account.as_deref() == Some(account) {
         return Ok(true);
     }
+    let account = robots::organization_of(account).unwrap_or(account);
     let Some(user) = &caller.id else { return Ok(false) };
     let Some(row) = accounts::find(read, account)? else { return Ok(false) };
     if row.kind == AccountKind::User {
@@ -44,6 +50,15 @@ pub(crate) fn require_system(read: &impl Read, actor: &str) -> Ruling<()> {
 pub(crate) fn require_self_or_system(read: &impl Read, actor: &str, account: &str) -> Ruling<()> {
     let caller = super::caller(read, actor)?;
     require(caller.is_some_and(|caller| caller.is_admin || actor == account), actor)
+}
+
+/// Refuses unless the account may say what signs in as the other: for a user themselves, for a
+/// robot the owners of its organization.
+pub(crate) fn require_keeper(read: &impl Read, actor: &str, account: &str) -> Ruling<()> {
+    match robots::organization_of(account) {
+        Some(organization) => require_manager(read, actor, organization),
+        None => require_self_or_system(read, actor, account),
+    }
 }
 
 /// Refuses unless the account [`manages`] the other.

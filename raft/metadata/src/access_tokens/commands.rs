@@ -8,6 +8,7 @@ use crate::key;
 use crate::moment::Moment;
 use crate::organizations::existing_user;
 use crate::outcome::Answer;
+use crate::page_sessions;
 use crate::refusal::Refusal;
 use crate::row;
 use crate::ruling::Ruling;
@@ -102,7 +103,8 @@ message! {
 }
 
 message! {
-    /// Notes when tokens were last used; those that are gone are passed over.
+    /// Notes when tokens, or sessions of pages, were last used; those that are gone are passed
+    /// over.
     pub struct AccessTokensUsed {
         /// At most a thousand.
         1 uses: Vec<TokenUse>,
@@ -111,7 +113,7 @@ message! {
 
 impl AccessTokenCreate {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
-        standing::require_self_or_system(tables, &self.actor, &self.account)?;
+        standing::require_keeper(tables, &self.actor, &self.account)?;
         let owner = existing_user(tables, &self.account)?;
         check_text("bytes of a label", &self.label)?;
         check_text("bytes of a client's name", &self.creator_agent)?;
@@ -129,7 +131,7 @@ impl AccessTokenCreate {
         }
         let held = row::under(tables, Table::AccountTokens, &owner.id, TOKENS_MAX)?.len();
         if held >= TOKENS_MAX {
-            return Err(Refusal::out_of_bounds("access tokens of an account", TOKENS_MAX).into());
+            return Err(Refusal::limit_reached("access tokens of this account", TOKENS_MAX).into());
         }
         let row = AccessTokenRow {
             account: owner.id,
@@ -169,7 +171,7 @@ impl AccessTokenDelete {
 
 impl AccessTokensDelete {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
-        standing::require_self_or_system(tables, &self.actor, &self.account)?;
+        standing::require_keeper(tables, &self.actor, &self.account)?;
         let owner = existing_user(tables, &self.account)?;
         let part = listing(tables, Some(&owner.id), &self.start, BATCH_MAX)?;
         let mut deleted = 0;
@@ -192,7 +194,10 @@ impl AccessTokensUsed {
             return Err(Refusal::out_of_bounds("uses of tokens", BATCH_MAX).into());
         }
         for TokenUse { hash, wall_ms } in &self.uses {
-            let Some(row) = find(tables, hash)? else { continue };
+            let Some(row) = find(tables, hash)? else {
+                page_sessions::used(tables, hash, *wall_ms)?;
+                continue;
+            };
             if row.last_used_wall_ms < *wall_ms {
                 put(tables, hash, &AccessTokenRow { last_used_wall_ms: *wall_ms, ..row });
             }
@@ -213,11 +218,20 @@ fn make_room(tables: &mut impl Write, account: &AccountId) -> Ruling<()> {
     Ok(())
 }
 
+/// Takes those away that clients took by themselves.
+pub(crate) fn remove_auto(tables: &mut impl Write, account: &AccountId) -> Ruling<()> {
+    let held = listing(tables, Some(account), &[], TOKENS_MAX)?.items;
+    for (hash, row) in held.iter().filter(|(_, row)| row.origin == Origin::Auto) {
+        remove(tables, hash, row);
+    }
+    Ok(())
+}
+
 /// The token, where `actor` owns it or is a system administrator. To everyone else it is unknown.
 fn owned(read: &impl Read, hash: &TokenHash, actor: &str) -> Ruling<AccessTokenRow> {
     let found = find_with_owner(read, hash)?;
     let (row, (owner, _)) = found.ok_or(Refusal::AccessTokenUnknown)?;
-    match standing::require_self_or_system(read, actor, &owner) {
+    match standing::require_keeper(read, actor, &owner) {
         Ok(()) => Ok(row),
         Err(_) => Err(Refusal::AccessTokenUnknown.into()),
     }

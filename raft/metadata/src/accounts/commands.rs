@@ -5,7 +5,9 @@ use super::{
     deletion, find, new, put,
 };
 use crate::access::standing;
+use crate::access_tokens;
 use crate::codec::message;
+use crate::directory;
 use crate::moment::Moment;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
@@ -41,6 +43,8 @@ message! {
         6 is_imported: bool,
         /// The account that asks; empty for an operator at the machine.
         7 actor: String,
+        /// As in [`AccountRow`].
+        8 quota_bytes: u64,
     }
 }
 
@@ -53,6 +57,8 @@ message! {
         2 full_name: String,
         /// The account that asks.
         3 actor: String,
+        /// As in [`AccountRow`].
+        4 quota_bytes: u64,
     }
 }
 
@@ -69,6 +75,8 @@ message! {
         4 is_admin: Option<bool>,
         /// Whether it may sign in; users only.
         5 is_active: Option<bool>,
+        /// Unique bytes that its repositories may hold; 0 for as many as there is room for.
+        6 quota_bytes: Option<u64>,
     }
 }
 
@@ -109,6 +117,7 @@ impl UserCreate {
             is_active: !self.is_inactive,
             full_name: self.full_name.clone(),
             is_imported: self.is_imported,
+            quota_bytes: self.quota_bytes,
             ..new(AccountKind::User, moment)
         };
         put(tables, &self.name, &row)?;
@@ -123,15 +132,15 @@ impl UserPut {
         let row = match find(tables, name)? {
             None => {
                 check_free(tables, name)?;
-                new(AccountKind::User, moment)
+                let password_hash = self.password_hash.clone();
+                AccountRow { password_hash, ..new(AccountKind::User, moment) }
             }
             Some(row) if row.kind == AccountKind::Organization => {
                 return Err(Refusal::AccountIsOrganization { name: name.clone() }.into());
             }
-            Some(row) => row,
+            Some(row) => with_password(tables, row, &self.password_hash)?,
         };
-        let password_hash = self.password_hash.clone();
-        let after = AccountRow { password_hash, is_admin: self.is_admin, is_active: true, ..row };
+        let after = AccountRow { is_admin: self.is_admin, is_active: true, ..row };
         check_administrator_left(tables, name, &after)?;
         put(tables, name, &after)?;
         Ok(Answer::Done)
@@ -143,8 +152,8 @@ impl OrganizationCreate {
         standing::require_system(tables, &self.actor)?;
         check_free(tables, &self.name)?;
         check_full_name(&self.full_name)?;
-        let full_name = self.full_name.clone();
-        let row = AccountRow { full_name, ..new(AccountKind::Organization, moment) };
+        let (full_name, quota_bytes) = (self.full_name.clone(), self.quota_bytes);
+        let row = AccountRow { full_name, quota_bytes, ..new(AccountKind::Organization, moment) };
         put(tables, &self.name, &row)?;
         Ok(Answer::Done)
     }
@@ -154,7 +163,7 @@ impl AccountUpdate {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
         let name = &self.name;
         let standing_changes = self.is_admin.is_some() || self.is_active.is_some();
-        if standing_changes {
+        if standing_changes || self.quota_bytes.is_some() {
             standing::require_system(tables, &self.actor)?;
         } else {
             standing::require_manager(tables, &self.actor, name)?;
@@ -163,6 +172,9 @@ impl AccountUpdate {
         if standing_changes && row.kind == AccountKind::Organization {
             return Err(Refusal::AccountIsOrganization { name: name.clone() }.into());
         }
+        if row.kind == AccountKind::Robot && self.is_admin == Some(true) {
+            return Err(Refusal::RobotUnfit { name: name.clone() }.into());
+        }
         if let Some(full_name) = &self.full_name {
             check_full_name(full_name)?;
         }
@@ -170,6 +182,8 @@ impl AccountUpdate {
             full_name: self.full_name.clone().unwrap_or_else(|| row.full_name.clone()),
             is_admin: self.is_admin.unwrap_or(row.is_admin),
             is_active: self.is_active.unwrap_or(row.is_active),
+            generation: row.generation + u64::from(row.is_active && self.is_active == Some(false)),
+            quota_bytes: self.quota_bytes.unwrap_or(row.quota_bytes),
             ..row
         };
         check_administrator_left(tables, name, &after)?;
@@ -186,6 +200,9 @@ impl PasswordSet {
         if row.kind == AccountKind::Organization {
             return Err(Refusal::AccountIsOrganization { name: name.clone() }.into());
         }
+        if row.kind == AccountKind::Robot {
+            return Err(Refusal::RobotUnfit { name: name.clone() }.into());
+        }
         let is_checked = match &self.former_hash {
             // Somebody else was quicker: what was compared is the password no more.
             Some(former) => *former == row.password_hash,
@@ -194,7 +211,8 @@ impl PasswordSet {
         if !is_checked {
             return Err(Refusal::PasswordChanged { name: name.clone() }.into());
         }
-        put(tables, name, &AccountRow { password_hash: self.password_hash.clone(), ..row })?;
+        let after = with_password(tables, row, &self.password_hash)?;
+        put(tables, name, &after)?;
         Ok(Answer::Done)
     }
 }
@@ -203,11 +221,26 @@ impl AccountDelete {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
         standing::require_system(tables, &self.actor)?;
         let row = existing(tables, &self.name)?;
+        if directory::is_system(tables, &self.name)? {
+            return Err(Refusal::AccountIsSystem { name: self.name.clone() }.into());
+        }
         let gone = AccountRow { is_active: false, ..row.clone() };
         check_administrator_left(tables, &self.name, &gone)?;
-        deletion::begin(tables, &self.name, &row);
+        deletion::begin(tables, &self.name, &row)?;
         Ok(Answer::Done)
     }
+}
+
+/// The account with another password. What clients took by themselves while they signed in with the
+/// old one goes; access tokens that a person made stay.
+fn with_password(
+    tables: &mut impl Write,
+    row: AccountRow,
+    password_hash: &str,
+) -> Ruling<AccountRow> {
+    access_tokens::commands::remove_auto(tables, &row.id)?;
+    let (password_hash, generation) = (password_hash.to_owned(), row.generation + 1);
+    Ok(AccountRow { password_hash, generation, ..row })
 }
 
 fn existing(read: &impl Read, name: &str) -> Ruling<AccountRow> {
@@ -217,6 +250,9 @@ fn existing(read: &impl Read, name: &str) -> Ruling<AccountRow> {
 /// Refuses to leave the cluster without an active administrator.
 fn check_administrator_left(read: &impl Read, name: &str, after: &AccountRow) -> Ruling<()> {
     let was_one = find(read, name)?.is_some_and(|row| row.is_administrator());
+    if !after.is_administrator() && directory::is_recovery_admin(read, name)? {
+        return Err(Refusal::RecoveryAdministrator { name: name.to_owned() }.into());
+    }
     if was_one && !after.is_administrator() && !another_administrator(read, name)? {
         return Err(Refusal::LastAdministrator { name: name.to_owned() }.into());
     }

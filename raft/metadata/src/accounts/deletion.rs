@@ -8,8 +8,12 @@ use super::{AccountId, AccountKind, AccountRow, remove};
 use crate::access_tokens;
 use crate::codec::message;
 use crate::key;
+use crate::moment::Moment;
 use crate::organizations;
+use crate::page_sessions;
+use crate::public_keys;
 use crate::repositories;
+use crate::robots;
 use crate::row;
 use crate::tables::{Damage, Table, Write};
 use crate::teams;
@@ -28,24 +32,30 @@ message! {
 }
 
 /// Takes the account away and leaves the rest to [`sweep`].
-pub(super) fn begin(tables: &mut impl Write, name: &str, row: &AccountRow) {
-    remove(tables, name, row);
+pub(crate) fn begin(tables: &mut impl Write, name: &str, row: &AccountRow) -> Result<(), Damage> {
+    if row.kind == AccountKind::Organization {
+        robots::begin_deletion(tables, name)?;
+    }
+    remove(tables, name, row)?;
     let going = DeletedAccountRow { id: row.id, kind: row.kind };
     row::put(tables, Table::DeletedAccounts, name.as_bytes().to_vec(), &going);
+    Ok(())
 }
 
 /// Takes some rows of the first deleted account away.
-pub(crate) fn sweep(tables: &mut impl Write) -> Result<(), Damage> {
+pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment) -> Result<(), Damage> {
     let going = tables.range(Table::DeletedAccounts, &[], None, 1)?;
     let Some((key, value)) = going.into_iter().next() else { return Ok(()) };
     let (name, row): (_, DeletedAccountRow) =
         (key::text(&key)?, row::decode(Table::DeletedAccounts, &value)?);
 
     let mut left = STEPS_MAX;
-    left -= repositories::commands::remove_some(tables, name, left)?;
+    left -= repositories::commands::remove_some(tables, (name, left), "", moment)?;
     match row.kind {
-        AccountKind::User => {
+        AccountKind::User | AccountKind::Robot => {
             left -= access_tokens::remove_some(tables, &row.id, left)?;
+            left -= page_sessions::remove_some(tables, &row.id, left)?;
+            left -= public_keys::remove_some(tables, &row.id, left)?;
             left -= organizations::leave_some(tables, &row.id, left)?;
         }
         AccountKind::Organization => {

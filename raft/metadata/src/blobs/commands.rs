@@ -14,6 +14,7 @@ use crate::manifests;
 use crate::moment::Moment;
 use crate::outcome::Answer;
 use crate::quorum;
+use crate::quotas;
 use crate::receipts::{self, Receipt};
 use crate::refusal::Refusal;
 use crate::repositories;
@@ -75,7 +76,10 @@ impl BlobCommit {
         let blob = BlobRow { idle_since_ms: None, ..blob };
         save(tables, &self.digest, before.as_ref(), &blob);
         let until_ms = leases::until_ms(tables, moment)?;
+        let namespace = self.repository.namespace();
+        let used = quotas::used(tables, namespace)?.bytes;
         links::lease(tables, repository.number(), &self.digest, until_ms)?;
+        quotas::check_growth(tables, namespace, used)?;
         let missing = missing_copies(tables, &self.digest, &blob)?;
         Ok(Answer::BlobCommitted { missing })
     }
@@ -107,7 +111,10 @@ impl BlobMount {
             return Err(unknown().into());
         }
         let until_ms = leases::until_ms(tables, moment)?;
+        let namespace = self.repository.namespace();
+        let used = quotas::used(tables, namespace)?.bytes;
         links::lease(tables, repository.number(), digest, until_ms)?;
+        quotas::check_growth(tables, namespace, used)?;
         Ok(Answer::Done)
     }
 }

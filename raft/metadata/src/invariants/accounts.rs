@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::indexes::{Keys, compare};
 use super::{Violation, rows};
 use crate::access_tokens::AccessTokenRow;
-use crate::accounts::{AccountKind, AccountRow};
+use crate::accounts::{AccountKind, AccountRow, Filter, counts};
 use crate::key;
 use crate::organizations::last_id;
+use crate::page_sessions::PageSessionRow;
+use crate::public_keys::{PublicKeyRow, id_of};
 use crate::row;
 use crate::tables::{Damage, Read, Table};
 use crate::teams::{TeamPlace, TeamRow};
@@ -18,7 +20,10 @@ pub(super) fn check(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), 
     check_teams(read, found)?;
     check_grants(read, found)?;
     check_namespaces(read, found)?;
-    check_tokens(read, found)
+    check_tokens(read, found)?;
+    check_keys(read, found)?;
+    check_directory(read, found)?;
+    check_sessions(read, found)
 }
 
 fn wrong(found: &mut Vec<Violation>, what: String) {
@@ -41,8 +46,29 @@ fn check_accounts(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Da
     if !accounts.is_empty() && administrators == 0 {
         wrong(found, "no system administrator is left".to_owned());
     }
+    check_counts(read, &filters, found)?;
     compare(read, Table::AccountIds, &ids, found)?;
     compare(read, Table::AccountFilters, &filters, found)
+}
+
+fn check_counts(
+    read: &impl Read,
+    filters: &Keys,
+    found: &mut Vec<Violation>,
+) -> Result<(), Damage> {
+    let counts = counts::get(read)?;
+    for filter in Filter::STORED {
+        let listed = filters.iter().filter(|key| key.first() == Some(&filter.letter())).count();
+        if usize::try_from(counts.of(*filter)) != Ok(listed) {
+            wrong(
+                found,
+                format!("{} accounts are counted as {filter:?} of {listed}", {
+                    counts.of(*filter)
+                }),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn check_members(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
@@ -55,7 +81,7 @@ fn check_members(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Dam
     for (name, value) in rows(read, Table::Accounts)? {
         let account: AccountRow = row::decode(Table::Accounts, &value)?;
         let count = counts.get(&account.id[..]).copied().unwrap_or(0);
-        if account.members != count || account.kind == AccountKind::User && count > 0 {
+        if account.members != count || account.kind != AccountKind::Organization && count > 0 {
             wrong(found, format!("{name:02x?} counts {} of {count} members", account.members));
         }
     }
@@ -161,6 +187,29 @@ fn check_namespaces(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), 
     Ok(())
 }
 
+fn check_keys(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
+    let mut by_account = Keys::new();
+    for (id, value) in rows(read, Table::PublicKeys)? {
+        let public_key: PublicKeyRow = row::decode(Table::PublicKeys, &value)?;
+        by_account.insert(key::join(&[&public_key.account, &id]));
+        if id_of(&public_key.der)[..] != id[..] {
+            wrong(found, format!("a public key stands under another hash than its own: {id:02x?}"));
+        }
+    }
+    compare(read, Table::AccountKeys, &by_account, found)
+}
+
+fn check_sessions(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
+    let (mut by_account, mut by_end) = (Keys::new(), Keys::new());
+    for (hash, value) in rows(read, Table::PageSessions)? {
+        let session: PageSessionRow = row::decode(Table::PageSessions, &value)?;
+        by_account.insert(key::join(&[&session.account, &hash]));
+        by_end.insert(key::join(&[&session.ends_wall_ms.to_be_bytes(), &hash]));
+    }
+    compare(read, Table::AccountPageSessions, &by_account, found)?;
+    compare(read, Table::PageSessionEnds, &by_end, found)
+}
+
 fn check_tokens(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
     let mut by_account = Keys::new();
     for (hash, value) in rows(read, Table::AccessTokens)? {
@@ -168,4 +217,20 @@ fn check_tokens(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Dama
         by_account.insert(key::join(&[&token.account, &hash]));
     }
     compare(read, Table::AccountTokens, &by_account, found)
+}
+
+/// What is remembered of the directory belongs to an account or team that is there.
+fn check_directory(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
+    for (id, _) in rows(read, Table::DirectoryUsers)? {
+        if read.get(Table::AccountIds, &id)?.is_none() {
+            wrong(found, format!("{id:02x?} comes from the directory, and is nobody"));
+        }
+    }
+    for (id, _) in rows(read, Table::MemberSyncs)? {
+        let is_organization = read.get(Table::AccountIds, &id)?.is_some();
+        if !is_organization && read.get(Table::TeamIds, &id)?.is_none() {
+            wrong(found, format!("group {id:02x?} follows the directory, and is none"));
+        }
+    }
+    Ok(())
 }

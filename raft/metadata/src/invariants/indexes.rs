@@ -10,7 +10,7 @@ use crate::key;
 use crate::links::LinkRow;
 use crate::manifests::{ChildRow, ManifestRow};
 use crate::releases::ReleaseRow;
-use crate::repositories::{RepositoryRow, Visibility};
+use crate::repositories::{RepositoryNumber, RepositoryRow, Visibility};
 use crate::row;
 use crate::tables::{Damage, Read, Table};
 use crate::tags::TagRow;
@@ -143,7 +143,9 @@ fn check_repositories(read: &impl Read, found: &mut Vec<Violation>) -> Result<()
     }
     for table in [Table::Links, Table::Manifests, Table::Tags] {
         for (key, _) in rows(read, table)? {
-            let number = &key[..8];
+            // What is held stands beside its repository.
+            let number = key::split_u64(&key)?.0 & !RepositoryNumber(0).held().0;
+            let number = &number.to_be_bytes()[..];
             let deleted = read.get(Table::DeletedRepositories, number)?.is_some();
             if !deleted && !names.contains(number) {
                 let what = format!("{table:?} has a row of no repository: {key:02x?}");

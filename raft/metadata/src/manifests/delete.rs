@@ -3,15 +3,18 @@
 use oci::digest::Digest;
 use oci::name::RepositoryName;
 
-use super::{find_in, parents_in, remove};
+use super::{find_in, held, parents_in, remove};
 use crate::access::Action;
 use crate::codec::message;
+use crate::events::EventType;
+use crate::events::writing::{self, Happening};
 use crate::moment::Moment;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
 use crate::repositories;
 use crate::ruling::Ruling;
 use crate::tables::Write;
+use crate::tags;
 
 /// The answer names so many tags, at most.
 const TAGS_NAMED_MAX: usize = 100;
@@ -20,7 +23,8 @@ const TAGS_NAMED_MAX: usize = 100;
 const PARENTS_NAMED_MAX: usize = 10;
 
 message! {
-    /// Deletes a manifest and all tags on it; refused while an index of the repository names it.
+    /// Deletes a manifest and all tags on it, which may come back for a while; refused while an
+    /// index of the repository names it.
     pub struct ManifestDelete {
         /// Where.
         1 repository: RepositoryName,
@@ -44,8 +48,14 @@ impl ManifestDelete {
         if !parents.is_empty() {
             return Err(Refusal::ManifestHasParents { digest: digest.clone(), parents }.into());
         }
-        let mut tags = remove(tables, number, digest, moment)?;
+        let mut tags = tags::retire_all_of(tables, (number, digest), actor, moment)?;
+        held::keep(tables, number, digest)?;
+        remove(tables, number, digest, moment)?;
         tags.truncate(TAGS_NAMED_MAX);
+        let deleted = tags.iter().map(|tag| Happening::to_tag(EventType::Delete, tag, digest));
+        let mut deleted: Vec<_> = deleted.collect();
+        deleted.push(Happening::to_manifest(EventType::Delete, digest));
+        writing::note(tables, (&self.repository, &repository), actor, &deleted, moment)?;
         repositories::touch(tables, &self.repository, &repository, moment);
         Ok(Answer::Deleted { tags })
     }

@@ -10,19 +10,22 @@ use super::{ChildRow, EdgeRow, ManifestRow, ReferrerRow, find_in};
 use crate::access::Action;
 use crate::blobs::{self, BlobRow, State, missing_copies};
 use crate::codec::message;
+use crate::events::EventType;
+use crate::events::writing::{self, Happening};
 use crate::key;
 use crate::links;
 use crate::membership;
 use crate::moment::Moment;
 use crate::outcome::Answer;
 use crate::quorum;
+use crate::quotas;
 use crate::receipts::Receipt;
 use crate::refusal::Refusal;
-use crate::repositories::{self, RepositoryNumber};
+use crate::repositories::{self, RepositoryNumber, RepositoryRow};
 use crate::row;
 use crate::ruling::Ruling;
 use crate::tables::{Read, Table, Write};
-use crate::tags::{self, Precondition};
+use crate::tags::{self, Precondition, TagRow, order};
 
 /// References in one manifest, so that a command stays below 256 KiB.
 pub const REFERENCES_MAX: usize = 2000;
@@ -83,23 +86,14 @@ impl ManifestPut {
         let (actor, action) = (&self.actor, Action::Push);
         let repository = repositories::permitted(tables, actor, &self.repository, action, moment)?;
         let number = repository.number();
-        let mut tags = Vec::with_capacity(self.tags.len());
-        for tag in self.tags.iter().collect::<BTreeSet<_>>() {
-            tags.push((tag, tags::find_in(tables, number, tag)?));
-        }
-        for (tag, current) in &tags {
-            tags::check_move(
-                (&self.repository, &repository),
-                (tag, current.as_ref()),
-                &self.digest,
-                self.precondition.as_ref(),
-            )?;
-        }
+        let tags = self.check_tags(tables, &repository)?;
         let blob =
             blobs::commands::received(tables, &self.digest, self.size, &self.receipts, moment)?;
         let named = self.check_references(tables, number, moment)?;
 
-        // Nothing below refuses.
+        // Nothing below refuses but the quota, which is known when all is counted.
+        let namespace = self.repository.namespace();
+        let used = quotas::used(tables, namespace)?.bytes;
         let manifest = find_in(tables, number, &self.digest)?;
         let before = blobs::find(tables, &self.digest)?;
         blobs::save(tables, &self.digest, before.as_ref(), &blob);
@@ -108,18 +102,40 @@ impl ManifestPut {
             self.enter(tables, number, named)?;
         }
         let retyped = self.write_rows(tables, number, manifest, moment);
-        let mut moved = false;
-        for (tag, current) in tags {
-            if current.as_ref().is_none_or(|current| current.digest != self.digest) {
-                tags::point(tables, number, (tag, current.as_ref()), (&self.digest, actor), moment);
-                moved = true;
-            }
+        quotas::check_growth(tables, namespace, used)?;
+        let place = (&self.repository, &repository);
+        if created {
+            let pushed = Happening::to_manifest(EventType::Create, &self.digest);
+            writing::note(tables, place, actor, &[pushed], moment)?;
         }
+        let (moved, evicted) = self.point_tags(tables, &repository, &tags, moment)?;
         if created || retyped || moved {
             repositories::touch(tables, &self.repository, &repository, moment);
         }
         let missing = missing_copies(tables, &self.digest, &blob)?;
-        Ok(Answer::ManifestPut { digest: self.digest.clone(), moved, created, missing })
+        Ok(Answer::ManifestPut { digest: self.digest.clone(), moved, created, missing, evicted })
+    }
+
+    /// The tags with where they stand now, each of which may come to point at the manifest.
+    fn check_tags<'a>(
+        &'a self,
+        read: &impl Read,
+        repository: &RepositoryRow,
+    ) -> Ruling<Vec<(&'a TagName, Option<TagRow>)>> {
+        let names: BTreeSet<&TagName> = self.tags.iter().collect();
+        order::check_push(repository, names.iter().copied())?;
+        let mut tags = Vec::with_capacity(names.len());
+        for tag in names {
+            let current = tags::find_in(read, repository.number(), tag)?;
+            tags::check_move(
+                (&self.repository, repository),
+                (tag, current.as_ref()),
+                &self.digest,
+                self.precondition.as_ref(),
+            )?;
+            tags.push((tag, current));
+        }
+        Ok(tags)
     }
 
     /// Checks that every digest that must exist is live, linked here, of the size stated and on W
@@ -207,6 +223,34 @@ impl ManifestPut {
         blobs::name(tables, &self.digest)?;
         links::name(tables, repository, &self.digest)?;
         Ok(())
+    }
+
+    /// Points the tags that stand elsewhere at the manifest; whether there were any, and which tags
+    /// went for them.
+    fn point_tags(
+        &self,
+        tables: &mut impl Write,
+        repository: &RepositoryRow,
+        tags: &[(&TagName, Option<TagRow>)],
+        moment: &Moment,
+    ) -> Ruling<(bool, Vec<TagName>)> {
+        let (actor, pushed) = (&self.actor, tags.iter().map(|(tag, _)| *tag).collect());
+        let (mut happened, mut added) = (Vec::new(), 0);
+        for (tag, current) in tags {
+            if current.as_ref().is_some_and(|current| current.digest == self.digest) {
+                continue;
+            }
+            let to = (&self.digest, actor.as_str());
+            tags::point(tables, repository.number(), (tag, current.as_ref()), to, moment)?;
+            happened.push(Happening::to_tag(EventType::Update, tag, &self.digest));
+            added += usize::from(current.is_none());
+        }
+        writing::note(tables, (&self.repository, repository), actor, &happened, moment)?;
+        let evicted = match added {
+            0 => Vec::new(),
+            added => order::after_push(tables, repository, (&pushed, added), actor, moment)?,
+        };
+        Ok((!happened.is_empty(), evicted))
     }
 
     /// Writes the manifest's row and its row by subject where they are new or its type is another;

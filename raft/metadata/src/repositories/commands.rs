@@ -2,10 +2,12 @@
 
 use oci::name::RepositoryName;
 
-use super::{RepositoryNumber, RepositoryRow, Visibility, description, put};
-use crate::access::{self, Action};
+use super::{RepositoryNumber, RepositoryRow, Visibility, description, put, touch};
+use crate::access::{self, Action, standing};
 use crate::accounts;
 use crate::codec::message;
+use crate::events::EventType;
+use crate::events::writing::{self, Happening};
 use crate::moment::Moment;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
@@ -13,6 +15,10 @@ use crate::row;
 use crate::ruling::Ruling;
 use crate::settings;
 use crate::tables::{Damage, Table, Write};
+use crate::tags::order;
+
+/// Repositories that one [`RepositoriesDelete`] takes away.
+pub const DELETED_MAX: usize = 100;
 
 message! {
     /// Creates a repository.
@@ -31,6 +37,8 @@ message! {
         6 short_description: String,
         /// What it is, as a page.
         7 long_description: String,
+        /// How many tags it keeps, the newest by their first push; 0 for all.
+        8 tag_limit: u64,
     }
 }
 
@@ -49,6 +57,8 @@ message! {
         5 short_description: Option<String>,
         /// What it is, as a page.
         6 long_description: Option<String>,
+        /// How many tags it keeps; those beyond a lower limit go.
+        7 tag_limit: Option<u64>,
     }
 }
 
@@ -62,19 +72,32 @@ message! {
     }
 }
 
+message! {
+    /// Deletes the next repositories of a namespace, [`DELETED_MAX`] at most, with everything in
+    /// them.
+    pub struct RepositoriesDelete {
+        /// The user or organization.
+        1 namespace: String,
+        /// The account that asks.
+        2 actor: String,
+    }
+}
+
 impl RepositoryCreate {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         let action = if self.on_push { Action::Push } else { Action::Create };
         let existing = access::permit(tables, &self.actor, &self.repository, action)?;
         settings::check_writable(tables)?;
+        order::check_limit(&self.repository, (self.tag_limit, self.immutable_tags))?;
         match existing {
             Some(_) if self.on_push => Ok(Answer::RepositoryCreated { created: false }),
             Some(_) => {
                 Err(Refusal::RepositoryExists { repository: self.repository.clone() }.into())
             }
             None => {
-                let row = create(tables, &self.repository, self.visibility, moment)?;
-                let row = RepositoryRow { immutable_tags: self.immutable_tags, ..row };
+                let row = create(tables, &self.repository, self.visibility, &self.actor, moment)?;
+                let (immutable_tags, tag_limit) = (self.immutable_tags, self.tag_limit);
+                let row = RepositoryRow { immutable_tags, tag_limit, ..row };
                 put(tables, &self.repository, &row);
                 let (short, long) = (&self.short_description, &self.long_description);
                 description::change(tables, &row, Some(short), Some(long))?;
@@ -85,46 +108,82 @@ impl RepositoryCreate {
 }
 
 impl RepositoryUpdate {
-    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         let row = existing(tables, &self.actor, &self.repository)?;
         let visibility = self.visibility.unwrap_or(row.visibility);
         let immutable_tags = self.immutable_tags.unwrap_or(row.immutable_tags);
+        let tag_limit = self.tag_limit.unwrap_or(row.tag_limit);
+        order::check_limit(&self.repository, (tag_limit, immutable_tags))?;
+        let is_limited_anew = tag_limit != row.tag_limit;
+        if is_limited_anew {
+            // What is said of a repository may change; its tags may not.
+            settings::check_writable(tables)?;
+        }
         let (short, long) = (self.short_description.as_ref(), self.long_description.as_ref());
         description::change(tables, &row, short, long)?;
         list_public(tables, &self.repository, visibility);
-        put(tables, &self.repository, &RepositoryRow { visibility, immutable_tags, ..row });
+        let row = RepositoryRow { visibility, immutable_tags, tag_limit, ..row };
+        let updated = Happening::to_repository(EventType::Update);
+        writing::note(tables, (&self.repository, &row), &self.actor, &[updated], moment)?;
+        put(tables, &self.repository, &row);
+        if is_limited_anew {
+            order::after_change(tables, &row, &self.actor, moment)?;
+            touch(tables, &self.repository, &row, moment);
+        }
         Ok(Answer::Done)
     }
 }
 
 impl RepositoryDelete {
-    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         let row = existing(tables, &self.actor, &self.repository)?;
         settings::check_writable(tables)?;
-        remove(tables, &self.repository, &row);
+        remove(tables, (&self.repository, &row), &self.actor, moment)?;
+        Ok(Answer::Done)
+    }
+}
+
+impl RepositoriesDelete {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let namespace = &self.namespace;
+        standing::require_manager(tables, &self.actor, namespace)?;
+        if accounts::find(tables, namespace)?.is_none() {
+            return Err(Refusal::AccountUnknown { name: namespace.clone() }.into());
+        }
+        settings::check_writable(tables)?;
+        remove_some(tables, (namespace, DELETED_MAX), &self.actor, moment)?;
         Ok(Answer::Done)
     }
 }
 
 /// Takes the repository's name away; its rows go later ([`super::deletion`]).
-fn remove(tables: &mut impl Write, repository: &RepositoryName, row: &RepositoryRow) {
+fn remove(
+    tables: &mut impl Write,
+    (repository, row): (&RepositoryName, &RepositoryRow),
+    actor: &str,
+    moment: &Moment,
+) -> Result<(), Damage> {
     list_public(tables, repository, Visibility::Private);
     let (name, number) = (repository.as_str().as_bytes(), row.number.to_be_bytes());
     tables.delete(Table::Repositories, name);
     tables.delete(Table::RepositoryNames, &number);
+    tables.delete(Table::TagEvictions, &number);
     description::remove(tables, row.number());
     tables.put(Table::DeletedRepositories, number.to_vec(), name.to_vec());
+    let deleted = Happening::to_repository(EventType::Delete);
+    writing::note(tables, (repository, row), actor, &[deleted], moment)
 }
 
-/// Takes some repositories of a deleted account away; how many.
+/// Takes some repositories of a namespace away; how many.
 pub(crate) fn remove_some(
     tables: &mut impl Write,
-    namespace: &str,
-    limit: usize,
+    (namespace, limit): (&str, usize),
+    actor: &str,
+    moment: &Moment,
 ) -> Result<usize, Damage> {
     let repositories = super::listing(tables, &format!("{namespace}/"), "", limit)?.items;
     for (name, row) in &repositories {
-        remove(tables, name, row);
+        remove(tables, (name, row), actor, moment)?;
     }
     Ok(repositories.len())
 }
@@ -145,6 +204,7 @@ pub(crate) fn create(
     tables: &mut impl Write,
     repository: &RepositoryName,
     visibility: Visibility,
+    actor: &str,
     moment: &Moment,
 ) -> Ruling<RepositoryRow> {
     if repository.as_str().split('/').count() != 2 {
@@ -162,11 +222,14 @@ pub(crate) fn create(
         immutable_tags: false,
         created_wall_ms: moment.wall_ms,
         revision: moment.index,
+        tag_limit: 0,
     };
     put(tables, repository, &row);
     let name = repository.as_str().as_bytes().to_vec();
     tables.put(Table::RepositoryNames, number.0.to_be_bytes().to_vec(), name);
     list_public(tables, repository, visibility);
+    let created = Happening::to_repository(EventType::Create);
+    writing::note(tables, (repository, &row), actor, &[created], moment)?;
     Ok(row)
 }
 

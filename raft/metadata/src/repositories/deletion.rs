@@ -1,6 +1,6 @@
 //! The rows of deleted repositories go a few with each entry, so that no entry takes long.
 
-use super::RepositoryNumber;
+use super::{RepositoryNumber, counts};
 use crate::grants;
 use crate::key;
 use crate::links;
@@ -8,6 +8,7 @@ use crate::manifests;
 use crate::moment::Moment;
 use crate::row;
 use crate::tables::{Damage, Table, Write};
+use crate::tags::{deleted, history};
 
 /// Manifests that one entry removes; each may name thousands of digests.
 const MANIFESTS_MAX: usize = 8;
@@ -21,14 +22,17 @@ pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment) -> Result<(), Dama
     let Some((prefix, name)) = deleted.into_iter().next() else { return Ok(()) };
     let number = RepositoryNumber(key::split_u64(&prefix)?.0);
 
-    let manifests = row::under(tables, Table::Manifests, &prefix, MANIFESTS_MAX)?;
-    for (key, _) in &manifests {
-        let (digest, _) = key::split_digest(&key[prefix.len()..])?;
-        manifests::remove(tables, number, &digest, moment)?;
-    }
-    if !manifests.is_empty() {
+    if remove_manifests(tables, number, moment)? {
         return Ok(());
     }
+    // What was held for tags that might have come back.
+    if deleted::remove_some(tables, number, LINKS_MAX)? == LINKS_MAX
+        || remove_manifests(tables, number.held(), moment)?
+        || history::remove_some(tables, &prefix, LINKS_MAX)? == LINKS_MAX
+    {
+        return Ok(());
+    }
+    counts::remove(tables, number);
     let name = key::text(&name)?;
     if grants::remove_some_on(tables, (name, number), LINKS_MAX)? == LINKS_MAX {
         return Ok(());
@@ -43,4 +47,19 @@ pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment) -> Result<(), Dama
         tables.delete(Table::DeletedRepositories, &prefix);
     }
     Ok(())
+}
+
+/// Takes some manifests away; whether there were any.
+fn remove_manifests(
+    tables: &mut impl Write,
+    number: RepositoryNumber,
+    moment: &Moment,
+) -> Result<bool, Damage> {
+    let prefix = key::within(number, &[]);
+    let manifests = row::under(tables, Table::Manifests, &prefix, MANIFESTS_MAX)?;
+    for (key, _) in &manifests {
+        let (digest, _) = key::split_digest(&key[prefix.len()..])?;
+        manifests::remove(tables, number, &digest, moment)?;
+    }
+    Ok(!manifests.is_empty())
 }

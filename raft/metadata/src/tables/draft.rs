@@ -33,6 +33,11 @@ impl<'a, T: Write> Draft<'a, T> {
         }
     }
 
+    /// Whether it changes a row of this table.
+    pub fn touches(&self, table: Table) -> bool {
+        self.changes.contains_key(&table)
+    }
+
     /// The longest value that keeping it would write, in bytes.
     pub fn longest_value(&self) -> usize {
         let values = self.changes.values().flat_map(BTreeMap::values).flatten();

@@ -3,7 +3,7 @@
 use super::{
     Team, TeamId, TeamPlace, TeamRow, find, find_by_id, member, put, remove, remove_member,
 };
-use crate::access::standing;
+use crate::access::{self, standing};
 use crate::accounts::{self, AccountRow, looks_like_an_id};
 use crate::codec::message;
 use crate::key;
@@ -11,8 +11,9 @@ use crate::moment::Moment;
 use crate::organizations::{self, MemberRow, existing, existing_user};
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
+use crate::robots;
 use crate::row;
-use crate::ruling::Ruling;
+use crate::ruling::{Ruling, Stop};
 use crate::tables::{Read, Table, Write};
 
 /// Teams of one organization, at most.
@@ -66,7 +67,8 @@ message! {
 }
 
 message! {
-    /// Puts a user into a team, and into its organization where they are not in it.
+    /// Puts a user into a team. One who is not in its organization is made a member of that, where
+    /// the account that asks may do so.
     pub struct TeamMemberPut {
         /// The team.
         1 team: TeamId,
@@ -104,7 +106,7 @@ impl TeamCreate {
         }
         if organization.teams >= TEAMS_MAX {
             let max = usize::try_from(TEAMS_MAX).unwrap_or(usize::MAX);
-            return Err(Refusal::out_of_bounds("teams of an organization", max).into());
+            return Err(Refusal::limit_reached("teams of this organization", max).into());
         }
         let row = TeamRow {
             id: moment.random,
@@ -154,13 +156,17 @@ impl TeamMemberPut {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
         let team = led(tables, &self.team, &self.actor)?;
         let user = existing_user(tables, &self.user)?;
+        let (organization, _) = owner(tables, &team)?;
+        robots::check_place(&self.user, &organization, self.is_admin == Some(true))?;
         let before = member(tables, &team.row.id, &user.id)?;
         if self.is_change && before.is_none() {
             return Err(unknown_member(&team, &self.user).into());
         }
         let was_admin = before.as_ref().is_some_and(|row| row.is_admin);
         let is_admin = self.is_admin.unwrap_or(was_admin);
-        join(tables, team, &user, before.is_none())?;
+        if before.is_none() {
+            join(tables, team, &user, Some(&self.actor))?;
+        }
         let key = key::join(&[&self.team, &user.id]);
         row::put(tables, Table::TeamMembers, key, &MemberRow { is_admin });
         Ok(Answer::Done)
@@ -183,24 +189,63 @@ impl TeamMemberDelete {
     }
 }
 
-fn join(tables: &mut impl Write, mut team: Team, user: &AccountRow, is_new: bool) -> Ruling<()> {
-    if !is_new {
-        return Ok(());
-    }
-    let (organization, id) = (team.organization, team.row.id);
+/// Puts a user into the team, and into its organization where `actor` may do so; `None` is the
+/// directory, which may.
+fn join(
+    tables: &mut impl Write,
+    mut team: Team,
+    user: &AccountRow,
+    actor: Option<&str>,
+) -> Ruling<()> {
+    let (group, id) = (team.organization, team.row.id);
     // Every question about the user's rights there asks for each of them.
-    let own = key::join(&[&user.id, &organization]);
-    if row::under(tables, Table::MemberTeams, &own, MEMBER_TEAMS_MAX)?.len() >= MEMBER_TEAMS_MAX {
-        let what = "teams of one organization that a user is in";
-        return Err(Refusal::out_of_bounds(what, MEMBER_TEAMS_MAX).into());
+    let own = key::join(&[&user.id, &group]);
+    let held = row::under(tables, Table::MemberTeams, &own, MEMBER_TEAMS_MAX)?.len();
+    if held >= MEMBER_TEAMS_MAX {
+        let what = "teams of one organization that this user is in";
+        return Err(Refusal::limit_reached(what, MEMBER_TEAMS_MAX).into());
     }
-    if organizations::member(tables, &organization, &user.id)?.is_none() {
-        let (name, _) = owner(tables, &team)?;
-        organizations::put_member(tables, &name, &user.id, &MemberRow { is_admin: false })?;
+    if organizations::member(tables, &group, &user.id)?.is_none() {
+        let (organization, _) = owner(tables, &team)?;
+        if let Some(actor) = actor {
+            let actor = access::caller(tables, actor)?.unwrap_or_default();
+            if !standing::manages(tables, &actor, &organization)? {
+                let user = accounts::find_by_id(tables, &user.id)?;
+                let user = user.map(|(name, _)| name).unwrap_or_default();
+                return Err(Refusal::Outsider { user, organization }.into());
+            }
+        }
+        let place = MemberRow { is_admin: false };
+        organizations::put_member(tables, &organization, &user.id, &place)?;
     }
-    row::mark(tables, Table::MemberTeams, key::join(&[&user.id, &organization, &id]));
+    row::mark(tables, Table::MemberTeams, key::join(&[&user.id, &group, &id]));
     team.row.members += 1;
     put(tables, &team);
+    Ok(())
+}
+
+/// Lets a user into a team or takes them out of it, as the directory says. Whoever is in too many
+/// teams already is left out.
+pub(crate) fn follow(
+    tables: &mut impl Write,
+    id: &TeamId,
+    user: &AccountRow,
+    is_in: bool,
+) -> Ruling<()> {
+    let Some(team) = find_by_id(tables, id)? else { return Ok(()) };
+    let is_member = member(tables, id, &user.id)?.is_some();
+    if is_member && !is_in {
+        remove_member(tables, &team.organization, id, &user.id)?;
+    }
+    if is_member || !is_in {
+        return Ok(());
+    }
+    match join(tables, team, user, None) {
+        Err(Stop::Refused(_)) => return Ok(()),
+        joined => joined?,
+    }
+    let key = key::join(&[id, &user.id]);
+    row::put(tables, Table::TeamMembers, key, &MemberRow { is_admin: false });
     Ok(())
 }
 

@@ -21,6 +21,7 @@ fn with_one_private_and_one_public() -> Cluster {
             immutable_tags: false,
             short_description: String::new(),
             long_description: String::new(),
+            tag_limit: 0,
         });
     }
     cluster

@@ -46,9 +46,7 @@ fn tokens_are_their_owners_and_unknown_to_others() {
         Command::from(AccessTokenCreate { actor: actor.into(), ..create })
     };
     let unknown = || Err(Refusal::AccessTokenUnknown);
-    let bounds = |setting: &str, max| {
-        Err(Refusal::SettingOutOfBounds { setting: setting.into(), min: 0, max })
-    };
+    let bounds = |setting: &str, max| Err(Refusal::TooMuch { what: setting.into(), max });
     let cases: Vec<(&str, Command, Outcome)> = vec![
         ("for oneself", token(2, "bob").into(), Ok(Answer::Done)),
         ("by an administrator", by("admin", token(2, "bob")), Ok(Answer::Done)),

@@ -64,6 +64,7 @@ pub(crate) fn nobody() -> UserCreate {
         full_name: String::new(),
         is_inactive: false,
         is_imported: false,
+        quota_bytes: 0,
         actor: String::new(),
     }
 }

@@ -11,7 +11,7 @@ use metadata::tables::VALUE_BYTES_MAX;
 use crate::cluster::{Cluster, digest, repository};
 
 fn too_much(what: &str, max: usize) -> Refusal {
-    Refusal::SettingOutOfBounds { setting: what.into(), min: 0, max: u64::try_from(max).unwrap() }
+    Refusal::TooMuch { what: what.into(), max: u64::try_from(max).unwrap() }
 }
 
 #[test]

@@ -119,6 +119,8 @@ impl Cluster {
             lowest_open: self.number,
             random: [u8::try_from(self.number % 251).unwrap(); 16],
             command: command.encode(),
+            origin: None,
+            voucher: None,
         }
     }
 }

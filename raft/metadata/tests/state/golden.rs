@@ -20,6 +20,7 @@ use metadata::refusal::Refusal;
 use metadata::snapshot::{self, Decoder, Encoder, Header, Part};
 use metadata::tables::{Memory, Table, Write};
 use metadata::teams::commands::TeamDelete;
+use metadata::vouchers::Voucher;
 
 use crate::cluster::{Cluster, HOUR_MS, digest, repository};
 use crate::organizations::{join, organization};
@@ -118,11 +119,27 @@ fn an_entry_is_stored_as_on_file() {
         lowest_open: 1,
         random: [0xab; 16],
         command: samples::commands()[1].encode(),
+        origin: None,
+        voucher: None,
     };
     let stamp = Stamp { elapsed_ms: 250, wall_ms: 1_700_000_000_000 };
     let entry = Entry { format: FORMAT, stamp, proposals: vec![proposal(2), proposal(3)] };
     assert_eq!(Entry::read(&entry.encode()).as_ref(), Ok(&entry));
-    compare("entry.txt", &[format!("Entry {}", hex(&entry.encode()))]);
+    let told = Proposal { origin: Some(samples::origin()), ..proposal(4) };
+    let asked = Entry { proposals: vec![told], ..entry.clone() };
+    assert_eq!(Entry::read(&asked.encode()).as_ref(), Ok(&asked));
+    let voucher = Voucher {
+        account: [7; 16],
+        name: "alice".into(),
+        access_token: Some([8; 32]),
+        generation: Some(0),
+        page_session: Some([9; 32]),
+    };
+    let vouched = Proposal { voucher: Some(voucher), ..proposal(5) };
+    let vouched = Entry { proposals: vec![vouched], ..entry.clone() };
+    assert_eq!(Entry::read(&vouched.encode()).as_ref(), Ok(&vouched));
+    let lines = [("Entry", entry), ("Asked", asked), ("Vouched", vouched)];
+    compare("entry.txt", &lines.map(|(name, entry)| format!("{name} {}", hex(&entry.encode()))));
 }
 
 /// A state with a row in every table.
@@ -145,6 +162,7 @@ fn state() -> Memory {
         immutable_tags: None,
         short_description: None,
         long_description: None,
+        tag_limit: None,
     });
     for text in ["idle", "condemned", "deleted"] {
         cluster.commit("alice/app", text);
@@ -162,6 +180,9 @@ fn state() -> Memory {
     cluster.does(metadata::holders::Forget { digest: forgotten, replica_id });
     cluster.commit("alice/app", "leased");
     with_accounts(&mut cluster);
+    let names: Vec<String> = (0..34).map(|number| format!("t{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    cluster.push("new/many", "m", &[], &names);
     for number in 0..9 {
         cluster.push("new/going", &format!("m{number}"), &[], &[]);
     }
@@ -169,9 +190,10 @@ fn state() -> Memory {
     cluster.does(metadata::repositories::commands::RepositoryDelete { repository: going, actor });
     let (here, actor) = (repository("new/gone"), || "admin".to_owned());
     let going = find(&cluster, "org", "going").unwrap().row.id;
-    let last: [Command; 3] = [
+    let last: [Command; 4] = [
         ManifestDelete { repository: here, digest: digest("n"), actor: actor() }.into(),
         TeamDelete { team: going, actor: actor() }.into(),
+        crate::tag_limit::limited("new/many", 1).into(),
         AccountDelete { name: "bob".into(), actor: actor() }.into(),
     ];
     // In one entry: what goes bit by bit would be gone after the next.
@@ -199,6 +221,16 @@ fn with_accounts(cluster: &mut Cluster) {
             cluster.does(AccessTokenCreate { account, actor, ..create });
         }
     }
+    for command in samples::sign_in::commands() {
+        let ends = matches!(
+            command,
+            Command::PublicKeyDelete(_) | Command::PageSessionEnd(_) | Command::RobotDelete(_)
+        );
+        if !ends {
+            cluster.does(command);
+        }
+    }
+    crate::directory_samples::fill(cluster);
 }
 
 #[test]

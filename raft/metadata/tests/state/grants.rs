@@ -9,13 +9,14 @@ use metadata::grants::commands::{
 };
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
+use metadata::repositories::Visibility;
 use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete};
-use metadata::repositories::{Visibility, visible};
 use metadata::tables::Table;
 use metadata::teams::TeamId;
 use metadata::teams::commands::TeamDelete;
 
 use crate::cluster::{Cluster, repository};
+use crate::lists::readable;
 use crate::organizations::{organization, with_org};
 use crate::teams::{find, make, team};
 
@@ -28,6 +29,7 @@ fn create(cluster: &mut Cluster, name: &str, visibility: Visibility) {
         immutable_tags: false,
         short_description: String::new(),
         long_description: String::new(),
+        tag_limit: 0,
     });
 }
 
@@ -224,16 +226,9 @@ fn lists_show_what_is_granted_in_order_and_end() {
     cluster.does(on_repository("org/b", qa, Level::ReadOnly));
     let listed = |cluster: &Cluster, who: &str| -> Vec<String> {
         let caller = access::caller(&cluster.tables, who).unwrap().unwrap_or_default();
-        let (mut start, mut found) = (String::new(), Vec::new());
-        loop {
-            let part = visible::listing(&cluster.tables, &caller, ("", &start), 1).unwrap();
-            found.extend(part.items.iter().map(|(name, _)| name.to_string()));
-            let Some((next, _)) = part.next else { break };
-            start = next.to_string();
-        }
-        let count = visible::count(&cluster.tables, &caller, "").unwrap();
-        assert_eq!(count, found.len(), "{who}");
-        found
+        let one_by_one = readable(&cluster.tables, &caller, ("", ""), 1);
+        assert_eq!(one_by_one, readable(&cluster.tables, &caller, ("", ""), 100), "{who}");
+        one_by_one
     };
     let all = ["bob/own", "org/a", "org/b", "org/c", "org/private", "org/public"];
     assert_eq!(listed(&cluster, "eve"), ["org/b", "org/public"]);

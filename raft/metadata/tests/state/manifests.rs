@@ -14,7 +14,13 @@ use oci::manifest::Role;
 use crate::cluster::{Cluster, HOUR_MS, SIZE, case, check, digest, id, reference, repository, tag};
 
 fn put(moved: bool, created: bool) -> Outcome {
-    Ok(Answer::ManifestPut { digest: digest("m"), moved, created, missing: vec![id(3)] })
+    Ok(Answer::ManifestPut {
+        digest: digest("m"),
+        moved,
+        created,
+        missing: vec![id(3)],
+        evicted: vec![],
+    })
 }
 
 fn given_layers(cluster: &mut Cluster) {
@@ -298,7 +304,11 @@ fn a_type_declared_anew_is_stored_for_manifest_and_referrer() {
     let answer = cluster.does(again);
     let (moved, created) = (false, false);
     let missing = vec![id(3)];
-    assert_eq!(answer, Answer::ManifestPut { digest: digest("m"), moved, created, missing });
+    let evicted = vec![];
+    assert_eq!(
+        answer,
+        Answer::ManifestPut { digest: digest("m"), moved, created, missing, evicted }
+    );
     let r = repository("a/r");
     let row = manifests::find(&cluster.tables, &r, &digest("m")).unwrap().unwrap();
     assert_eq!(row.media_type, media_type);

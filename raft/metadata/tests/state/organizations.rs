@@ -9,14 +9,18 @@ use metadata::command::Command;
 use metadata::organizations::{self, MemberDelete, MemberPut};
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
-use metadata::repositories::visible;
 use metadata::tables::Table;
 
 use crate::accounts::nobody;
 use crate::cluster::{Cluster, case, check, repository};
 
 pub(crate) fn organization(name: &str) -> OrganizationCreate {
-    OrganizationCreate { name: name.into(), full_name: String::new(), actor: "admin".into() }
+    OrganizationCreate {
+        name: name.into(),
+        full_name: String::new(),
+        actor: "admin".into(),
+        quota_bytes: 0,
+    }
 }
 
 pub(crate) fn join(organization: &str, user: &str, is_admin: bool) -> MemberPut {
@@ -35,7 +39,14 @@ fn leave(organization: &str, user: &str, actor: &str) -> MemberDelete {
 
 fn update(name: &str, actor: &str) -> AccountUpdate {
     let (name, actor) = (name.into(), actor.into());
-    AccountUpdate { name, actor, full_name: None, is_admin: None, is_active: None }
+    AccountUpdate {
+        name,
+        actor,
+        full_name: None,
+        is_admin: None,
+        is_active: None,
+        quota_bytes: None,
+    }
 }
 
 fn delete(name: &str, actor: &str) -> AccountDelete {
@@ -101,11 +112,7 @@ fn accounts_are_changed_by_themselves_their_owners_and_administrators() {
         (
             "too long a name",
             AccountUpdate { full_name: Some("x".repeat(1025)), ..update("eve", "eve") }.into(),
-            Err(Refusal::SettingOutOfBounds {
-                setting: "bytes of a full name".into(),
-                min: 0,
-                max: 1024,
-            }),
+            Err(Refusal::TooMuch { what: "bytes of a full name".into(), max: 1024 }),
         ),
     ];
     let base = with_org();
@@ -221,7 +228,8 @@ fn lists_show_what_they_filter_and_go_on_where_they_ended() {
             }
             assert_eq!(found, expected, "{filter:?}");
         }
-        assert_eq!(accounts::count(&cluster.tables, filter).unwrap(), expected.len());
+        let counts = accounts::counts::get(&cluster.tables).unwrap();
+        assert_eq!(usize::try_from(counts.of(filter)), Ok(expected.len()), "{filter:?}");
     }
 }
 
@@ -232,9 +240,8 @@ fn what_belonged_to_a_deleted_account_is_out_of_reach_at_once_and_goes_bit_by_bi
         cluster.push(&format!("org/r{number}"), &format!("m{number}"), &[], &["latest"]);
     }
     let admin = access::caller(&cluster.tables, "admin").unwrap().unwrap();
-    let seen = |cluster: &Cluster| {
-        visible::listing(&cluster.tables, &admin, ("", ""), 100).unwrap().items.len()
-    };
+    let seen =
+        |cluster: &Cluster| crate::lists::readable(&cluster.tables, &admin, ("", ""), 100).len();
     assert_eq!(seen(&cluster), 40);
     let command = cluster.proposal(&delete("org", "admin").into());
     let again = cluster.proposal(&organization("org").into());

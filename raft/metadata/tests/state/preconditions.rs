@@ -23,6 +23,7 @@ fn immutable(cluster: &mut Cluster) {
         immutable_tags: Some(true),
         short_description: None,
         long_description: None,
+        tag_limit: None,
     });
 }
 
@@ -41,7 +42,7 @@ fn at(texts: &[&str]) -> Vec<oci::digest::Digest> {
 
 fn put(text: &str, moved: bool) -> Outcome {
     let (digest, missing) = (digest(text), vec![id(3)]);
-    Ok(Answer::ManifestPut { digest, moved, created: false, missing })
+    Ok(Answer::ManifestPut { digest, moved, created: false, missing, evicted: vec![] })
 }
 
 fn failed(name: &str, current: Option<&str>) -> Outcome {

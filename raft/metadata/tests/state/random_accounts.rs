@@ -1,18 +1,26 @@
 //! Random changes of accounts, organizations, teams, grants and tokens: the rows stay sound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use metadata::access_tokens::commands::{AccessTokenCreate, AccessTokenDelete};
-use metadata::access_tokens::{self, Origin};
-use metadata::accounts::commands::{AccountDelete, AccountUpdate, OrganizationCreate, UserCreate};
+use metadata::access_tokens::commands::{
+    AccessTokenCreate, AccessTokenDelete, AccessTokenUpdate, AccessTokensDelete, AccessTokensUsed,
+    BATCH_MAX, TokenUse,
+};
+use metadata::access_tokens::{self, Origin, TokenHash};
+use metadata::accounts::commands::{
+    AccountDelete, AccountUpdate, OrganizationCreate, PasswordSet, UserCreate, UserPut,
+};
 use metadata::command::Command;
 use metadata::grants::Level;
 use metadata::grants::commands::{
     NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
 };
 use metadata::organizations::{MemberDelete, MemberPut};
+use metadata::page_sessions::PageSessionOpen;
+use metadata::public_keys::{self, PublicKeyDelete, PublicKeyPut};
 use metadata::repositories::Visibility;
-use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete};
+use metadata::repositories::commands::{RepositoriesDelete, RepositoryCreate, RepositoryDelete};
+use metadata::robots::{self, RobotCreate, RobotDelete};
 use metadata::teams::TeamId;
 use metadata::teams::commands::{
     TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate,
@@ -20,7 +28,7 @@ use metadata::teams::commands::{
 use proptest::prelude::*;
 
 use crate::accounts::nobody;
-use crate::cluster::{Cluster, repository};
+use crate::cluster::{Cluster, HOUR_MS, repository};
 use crate::organizations::organization;
 use crate::teams;
 
@@ -50,7 +58,9 @@ fn command(cluster: &Cluster, (kind, actor, organization, user, name): Draw) -> 
     let hash = [user.as_bytes()[1]; 32];
     match kind {
         0..3 => UserCreate { name: user, actor, ..nobody() }.into(),
-        3..6 => OrganizationCreate { name: organization, full_name: name, actor }.into(),
+        3..6 => {
+            OrganizationCreate { name: organization, full_name: name, actor, quota_bytes: 0 }.into()
+        }
         6 if name == "t0" => AccountDelete { name: user, actor }.into(),
         6 if user == "u0" => AccountDelete { name: organization, actor }.into(),
         6..9 => AccountUpdate {
@@ -59,6 +69,7 @@ fn command(cluster: &Cluster, (kind, actor, organization, user, name): Draw) -> 
             full_name: Some(name),
             is_admin: None,
             is_active: is_admin,
+            quota_bytes: None,
         }
         .into(),
         9..12 => MemberPut { organization, user, actor, is_admin, is_change }.into(),
@@ -75,9 +86,83 @@ fn command(cluster: &Cluster, (kind, actor, organization, user, name): Draw) -> 
         30 => NamespaceGrantPut { namespace: organization, team, level, actor }.into(),
         31 => NamespaceGrantDelete { namespace: organization, team, actor }.into(),
         32..34 => token(user, actor).into(),
-        _ => AccessTokenDelete { hash, actor }.into(),
+        34..36 => AccessTokenDelete { hash, actor }.into(),
+        36..39 => RobotCreate { organization, name, description: user, actor }.into(),
+        39 => RobotDelete { organization, name, actor }.into(),
+        40..42 => {
+            let user = robots::name_of(&organization, &name);
+            TeamMemberPut { team, user, actor, is_admin: None, is_change }.into()
+        }
+        42 => token(robots::name_of(&organization, &name), actor).into(),
+        43 => PublicKeyPut { account: user, actor, der: vec![hash[0]], label: name }.into(),
+        44 => {
+            let id = public_keys::id_of(&[hash[0]]);
+            PublicKeyDelete { account: user, actor, id }.into()
+        }
+        45..48 => session(hash, user).into(),
+        48 => RepositoriesDelete { namespace: organization, actor }.into(),
+        _ => later_command(kind, (user, actor, name), hash),
     }
 }
+
+/// Of passwords, and of what becomes of tokens.
+fn later_command(
+    kind: u8,
+    (user, actor, name): (String, String, String),
+    hash: TokenHash,
+) -> Command {
+    match kind {
+        49 => PasswordSet { name: user, actor, password_hash: name, former_hash: None }.into(),
+        50 => UserPut { name: user, password_hash: name, is_admin: false }.into(),
+        51..53 => {
+            AccessTokenUpdate { hash, actor, label: Some(name), is_active: Some(false) }.into()
+        }
+        53 => {
+            let (used_before_wall_ms, origin) = (None, Some(Origin::Manual));
+            let (account, start) = (user, Vec::new());
+            AccessTokensDelete { account, actor, used_before_wall_ms, origin, start }.into()
+        }
+        _ => {
+            let count = if name == "t0" { 1 } else { BATCH_MAX + 1 };
+            AccessTokensUsed { uses: vec![TokenUse { hash, wall_ms: u64::from(kind) }; count] }
+                .into()
+        }
+    }
+}
+
+/// Every command about accounts, and about what belongs to them.
+const DRAWN: [&str; 30] = [
+    "AccessTokenCreate",
+    "AccessTokenDelete",
+    "AccessTokenUpdate",
+    "AccessTokensDelete",
+    "AccessTokensUsed",
+    "AccountDelete",
+    "AccountUpdate",
+    "MemberDelete",
+    "MemberPut",
+    "NamespaceGrantDelete",
+    "NamespaceGrantPut",
+    "OrganizationCreate",
+    "PageSessionOpen",
+    "PasswordSet",
+    "PublicKeyDelete",
+    "PublicKeyPut",
+    "RepositoriesDelete",
+    "RepositoryCreate",
+    "RepositoryDelete",
+    "RepositoryGrantDelete",
+    "RepositoryGrantPut",
+    "RobotCreate",
+    "RobotDelete",
+    "TeamCreate",
+    "TeamDelete",
+    "TeamMemberDelete",
+    "TeamMemberPut",
+    "TeamUpdate",
+    "UserCreate",
+    "UserPut",
+];
 
 fn created(repository: oci::name::RepositoryName, actor: String) -> RepositoryCreate {
     RepositoryCreate {
@@ -88,6 +173,7 @@ fn created(repository: oci::name::RepositoryName, actor: String) -> RepositoryCr
         immutable_tags: false,
         short_description: String::new(),
         long_description: String::new(),
+        tag_limit: 0,
     }
 }
 
@@ -104,8 +190,13 @@ fn token(user: String, actor: String) -> AccessTokenCreate {
     }
 }
 
+fn session(hash: [u8; 32], account: String) -> PageSessionOpen {
+    let (life_ms, idle_ms) = (HOUR_MS, HOUR_MS);
+    PageSessionOpen { hash, account, creator_agent: String::new(), life_ms, idle_ms }
+}
+
 fn draws(count: usize) -> impl Strategy<Value = Vec<Draw>> {
-    proptest::collection::vec((0..36_u8, 0..4_usize, 0..3_usize, 0..4_usize, 0..2_usize), 1..count)
+    proptest::collection::vec((0..55_u8, 0..4_usize, 0..3_usize, 0..4_usize, 0..2_usize), 1..count)
 }
 
 /// Runs them, two in an entry; every entry checks what must hold. Counts by command and outcome.
@@ -154,7 +245,8 @@ proptest! {
         for table in [
             Table::DeletedAccounts, Table::OrganizationMembers, Table::Teams, Table::TeamMembers,
             Table::RepositoryGrants, Table::TeamGrants, Table::NamespaceGrants,
-            Table::AccessTokens, Table::Repositories, Table::DeletedTeams,
+            Table::AccessTokens, Table::Repositories, Table::DeletedTeams, Table::PublicKeys,
+            Table::PageSessions,
         ] {
             prop_assert_eq!(cluster.tables.count(table), 0, "{:?}", table);
         }
@@ -174,8 +266,9 @@ fn random_changes_of_accounts_reach_every_command_carried_out_and_refused() {
             *counts.entry(key).or_default() += count;
         }
     }
-    let names: Vec<_> = counts.keys().map(|(name, _)| *name).collect();
-    for name in names {
+    let drawn: BTreeSet<&str> = counts.keys().map(|(name, _)| *name).collect();
+    assert_eq!(drawn, BTreeSet::from(DRAWN));
+    for name in DRAWN {
         for outcome in [true, false] {
             assert!(counts.contains_key(&(name, outcome)), "{name} {outcome}: {counts:?}");
         }

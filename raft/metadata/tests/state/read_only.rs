@@ -7,9 +7,10 @@ use metadata::manifests::delete::ManifestDelete;
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::repositories::Visibility;
-use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete};
+use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
 use metadata::settings::SettingsSet;
 use metadata::tags::TagDelete;
+use metadata::tags::undelete::TagUndelete;
 
 use crate::cluster::{Cluster, digest, id, repository, tag};
 
@@ -27,6 +28,17 @@ fn pushes_and_deletes(cluster: &Cluster) -> Vec<Command> {
         cluster.manifest_put("a/r", "m", &["x"], &["v1"]).into(),
         ManifestDelete { repository: here(), digest: digest("m"), actor: admin() }.into(),
         TagDelete { repository: here(), tag: tag("v1"), precondition: None, actor: admin() }.into(),
+        TagUndelete { repository: here(), tag: tag("gone"), actor: admin() }.into(),
+        RepositoryUpdate {
+            repository: here(),
+            actor: admin(),
+            visibility: None,
+            immutable_tags: None,
+            short_description: None,
+            long_description: None,
+            tag_limit: Some(1),
+        }
+        .into(),
         cluster.blob_commit("a/r", "y", &[1, 2]).into(),
         BlobMount { repository: mount, from: Some(here()), digest: digest("x"), actor: admin() }
             .into(),
@@ -39,6 +51,7 @@ fn pushes_and_deletes(cluster: &Cluster) -> Vec<Command> {
             immutable_tags: false,
             short_description: String::new(),
             long_description: String::new(),
+            tag_limit: 0,
         }
         .into(),
         RepositoryDelete { repository: here(), actor: admin() }.into(),
@@ -52,7 +65,9 @@ fn set_read_only(cluster: &mut Cluster, read_only: bool) {
 #[test]
 fn while_read_only_every_push_and_every_delete_is_refused_inside_apply() {
     let mut cluster = Cluster::new(3);
-    cluster.push("a/r", "m", &["x"], &["v1"]);
+    cluster.push("a/r", "m", &["x"], &["v1", "gone"]);
+    let (repository, tag) = (repository("a/r"), tag("gone"));
+    cluster.does(TagDelete { repository, tag, precondition: None, actor: admin() });
     cluster.commit("a/r", "loose");
     set_read_only(&mut cluster, true);
     for command in pushes_and_deletes(&cluster) {

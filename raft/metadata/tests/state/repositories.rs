@@ -5,7 +5,9 @@ use metadata::accounts::{self, AccountKind};
 use metadata::blobs;
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
-use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::repositories::commands::{
+    DELETED_MAX, RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
+};
 use metadata::repositories::{self, Visibility, description};
 use metadata::settings::SettingsSet;
 use metadata::tables::Table;
@@ -22,6 +24,7 @@ fn create(name: &str, actor: &str, on_push: bool) -> RepositoryCreate {
         immutable_tags: false,
         short_description: String::new(),
         long_description: String::new(),
+        tag_limit: 0,
     }
 }
 
@@ -121,6 +124,7 @@ fn settings_of_a_repository_are_changed_by_its_owner() {
             immutable_tags: None,
             short_description: None,
             long_description: None,
+            tag_limit: None,
         }
     }
     let given: fn(&mut Cluster) = |c| drop(c.does(create("alice/r", "alice", false)));
@@ -239,6 +243,7 @@ fn what_is_said_of_a_repository_changes_nothing_that_requests_read() {
         immutable_tags: None,
         short_description: short.map(str::to_owned),
         long_description: long.map(str::to_owned),
+        tag_limit: None,
     };
     cluster.does(change(None, Some("longer")));
     assert_eq!(texts(&cluster), ("short".into(), "longer".into()), "what is not given stays");
@@ -249,4 +254,38 @@ fn what_is_said_of_a_repository_changes_nothing_that_requests_read() {
     let (repository, actor) = (repository("alice/r"), "alice".to_owned());
     cluster.does(RepositoryDelete { repository, actor });
     assert_eq!(cluster.tables.count(Table::Descriptions), 0, "it goes with the repository");
+}
+
+fn delete_all(namespace: &str, actor: &str) -> RepositoriesDelete {
+    RepositoriesDelete { namespace: namespace.into(), actor: actor.into() }
+}
+
+#[test]
+fn the_repositories_of_a_namespace_go_together_a_part_with_each_command() {
+    let refused = |actor: &str| Err(Refusal::NotAuthorized { actor: actor.into() });
+    let read_only: fn(&mut Cluster) =
+        |c| drop(c.does(SettingsSet { read_only: Some(true), ..SettingsSet::default() }));
+    let nobody = Err(Refusal::AccountUnknown { name: "nobody".into() });
+    check([
+        case("one's own", |_| (), |_| delete_all("alice", "alice").into(), Ok(Answer::Done)),
+        case(
+            "as an administrator",
+            |_| (),
+            |_| delete_all("bob", "admin").into(),
+            Ok(Answer::Done),
+        ),
+        case("another's", |_| (), |_| delete_all("alice", "bob").into(), refused("bob")),
+        case("nobody's", |_| (), |_| delete_all("nobody", "admin").into(), nobody),
+        case("read-only", read_only, |_| delete_all("bob", "admin").into(), Err(Refusal::ReadOnly)),
+    ]);
+    let mut cluster = Cluster::new(3);
+    for number in 0..DELETED_MAX + 5 {
+        cluster.does(create(&format!("alice/r{number}"), "alice", false));
+    }
+    cluster.does(create("alice-x/kept", "admin", true));
+    let left = |cluster: &Cluster| cluster.tables.count(Table::Repositories);
+    cluster.does(delete_all("alice", "alice"));
+    assert_eq!(left(&cluster), 6);
+    cluster.does(delete_all("alice", "alice"));
+    assert_eq!(left(&cluster), 1, "another namespace that begins alike is left alone");
 }

@@ -12,6 +12,9 @@ use metadata::accounts::commands::{
 use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use metadata::collection::{Condemn, Delete, Needed};
 use metadata::command::Command;
+use metadata::entry::Origin as Asked;
+use metadata::events::pulls::{Pull, PullsNote};
+use metadata::events::retention::RetentionSet;
 use metadata::grants::Level;
 use metadata::grants::commands::{
     NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
@@ -27,9 +30,13 @@ use metadata::receipts::Receipt;
 use metadata::refusal::Refusal;
 use metadata::replica::MemberNumber;
 use metadata::repositories::Visibility;
-use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete, RepositoryUpdate};
+use metadata::repositories::commands::{
+    RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
+};
+use metadata::repositories::counts::{RepositoriesUsed, RepositoryUse};
 use metadata::sessions::SessionOpen;
 use metadata::settings::SettingsSet;
+use metadata::tags::undelete::TagUndelete;
 use metadata::tags::{Precondition, TagDelete};
 use metadata::teams::commands::{
     TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate,
@@ -41,6 +48,8 @@ use oci::name::RepositoryName;
 use oci::verifier::digest_of;
 
 use crate::cluster::{bootstrap, digest, id, join, repository, tag};
+
+pub(crate) mod sign_in;
 
 pub(crate) fn receipt() -> Receipt {
     Receipt {
@@ -65,6 +74,7 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(repository_commands());
     commands.extend(blob_commands());
     commands.extend(later_commands());
+    commands.extend(sign_in::commands());
     commands
 }
 
@@ -78,6 +88,12 @@ fn cluster_commands() -> Vec<Command> {
             grace_s: Some(0),
             lease_s: Some(7200),
             copies_min: Some(5),
+            undelete_s: Some(60),
+            events: Some(RetentionSet {
+                is_on: Some(true),
+                kept_max: Some(100),
+                age_max_s: Some(3600),
+            }),
         }
         .into(),
         UserPut { name: "alice".into(), password_hash: "hash".into(), is_admin: true }.into(),
@@ -111,6 +127,7 @@ fn repository_commands() -> Vec<Command> {
             immutable_tags: true,
             short_description: "In a line".into(),
             long_description: "# As a page".into(),
+            tag_limit: 0,
         }
         .into(),
         RepositoryUpdate {
@@ -120,6 +137,7 @@ fn repository_commands() -> Vec<Command> {
             immutable_tags: Some(true),
             short_description: Some("In another line".into()),
             long_description: Some("As another page".into()),
+            tag_limit: Some(0),
         }
         .into(),
         RepositoryDelete { repository: here(), actor: actor() }.into(),
@@ -202,6 +220,7 @@ fn later_commands() -> Vec<Command> {
             is_inactive: true,
             is_imported: true,
             actor: "admin".into(),
+            quota_bytes: 1 << 40,
         }
         .into(),
     ];
@@ -209,7 +228,24 @@ fn later_commands() -> Vec<Command> {
     commands.extend(team_commands());
     commands.extend(grant_commands());
     commands.extend(token_commands());
+    commands.extend(rule_commands());
+    commands.push(pulls_note().into());
+    commands.extend(crate::directory_samples::commands());
     commands
+}
+
+fn pulls_note() -> PullsNote {
+    let pull = |tag, actor| Pull { repository: here(), tag, digest: digest("m"), actor };
+    PullsNote { pulls: vec![pull(Some(tag("v1")), Some([6; 16])), pull(None, None)] }
+}
+
+pub(crate) fn origin() -> Asked {
+    Asked {
+        account: "alice".into(),
+        account_id: Some([6; 16]),
+        address: "192.0.2.7".into(),
+        request_id: "00c0ffee00c0ffee".into(),
+    }
 }
 
 fn account_commands() -> Vec<Command> {
@@ -221,10 +257,17 @@ fn account_commands() -> Vec<Command> {
             full_name: Some("C.".into()),
             is_admin: Some(false),
             is_active: Some(true),
+            quota_bytes: Some(1 << 40),
         }
         .into(),
         AccountDelete { name: name(), actor: actor() }.into(),
-        OrganizationCreate { name: "org".into(), full_name: "Org".into(), actor: actor() }.into(),
+        OrganizationCreate {
+            name: "org".into(),
+            full_name: "Org".into(),
+            actor: actor(),
+            quota_bytes: 1,
+        }
+        .into(),
         PasswordSet {
             name: name(),
             actor: actor(),
@@ -319,6 +362,14 @@ fn token_commands() -> Vec<Command> {
         }
         .into(),
         AccessTokensUsed { uses: vec![TokenUse { hash, wall_ms: 1_700_000_000_001 }] }.into(),
+        RepositoriesDelete { namespace: "alice".into(), actor: "admin".into() }.into(),
+    ]
+}
+
+fn rule_commands() -> Vec<Command> {
+    vec![
+        TagUndelete { repository: here(), tag: tag("v1"), actor: "alice".into() }.into(),
+        RepositoriesUsed { uses: vec![RepositoryUse { number: 1, pulls: 300, pushes: 2 }] }.into(),
     ]
 }
 
@@ -335,10 +386,12 @@ pub(crate) fn answers() -> Vec<Answer> {
             moved: true,
             created: true,
             missing: vec![id(2)],
+            evicted: vec![tag("old")],
         },
         Answer::Deleted { tags: vec![tag("a"), tag("b")] },
         Answer::Condemned { generation: 4 },
         Answer::TokensDeleted { deleted: 3, next: vec![1] },
+        Answer::TagUndeleted { digest: digest("m") },
     ]
 }
 
@@ -347,6 +400,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     refusals.extend(account_refusals());
     refusals.extend(content_refusals());
     refusals.extend(later_refusals());
+    refusals.extend(sign_in::refusals());
     refusals
 }
 
@@ -390,6 +444,21 @@ fn later_refusals() -> Vec<Refusal> {
         Refusal::PasswordChanged { name: name() },
         Refusal::AccessTokenUnknown,
         Refusal::AccessTokenExists,
+        Refusal::TagLimitOnImmutable { repository: here() },
+        Refusal::TagsOverLimit { limit: 2 },
+        Refusal::TagLimitReached { limit: 2 },
+        Refusal::TagNotDeleted { tag: tag("v1") },
+        Refusal::TagExists { tag: tag("v1") },
+        Refusal::UndeleteTooLarge,
+        Refusal::QuotaExceeded { namespace: "org".into(), used: 1 << 30, limit: 1, asked: 2 },
+        Refusal::DirectoryNotReady { what: "what".into() },
+        Refusal::SyncRunning { replica_id: id(2), begun_wall_ms: 1_700_000_000_000 },
+        Refusal::SyncOver,
+        Refusal::AccountIsSystem { name: name() },
+        Refusal::RecoveryAdministrator { name: name() },
+        Refusal::TooMuch { what: "bytes of a label".into(), max: 3 },
+        Refusal::LimitReached { what: "teams".into(), max: 4 },
+        Refusal::Outsider { user: name(), organization: "org".into() },
     ]
 }
 

@@ -23,7 +23,15 @@ fn command(number: u64) -> Command {
 
 fn proposal(session: u64, number: u64, lowest_open: u64) -> Proposal {
     let random = [0; 16];
-    Proposal { session, number, lowest_open, random, command: command(number).encode() }
+    Proposal {
+        session,
+        number,
+        lowest_open,
+        random,
+        command: command(number).encode(),
+        origin: None,
+        voucher: None,
+    }
 }
 
 #[test]

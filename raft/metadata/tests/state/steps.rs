@@ -1,20 +1,29 @@
 //! Random steps, and the commands they become.
 
+use metadata::accounts::commands::AccountUpdate;
 use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use metadata::collection::{Condemn, Delete};
 use metadata::command::Command;
+use metadata::events::pulls::{Pull, PullsNote};
+use metadata::events::retention::RetentionSet;
 use metadata::holders::{Forget, HolderDrop};
 use metadata::leases::LeaseRenew;
 use metadata::manifests::delete::ManifestDelete;
 use metadata::manifests::put::ManifestPut;
 use metadata::repositories::commands::{RepositoryDelete, RepositoryUpdate};
 use metadata::settings::SettingsSet;
+use metadata::tags::undelete::TagUndelete;
 use metadata::tags::{Precondition, TagDelete};
+use oci::digest::Digest;
 use oci::manifest::Role;
+use oci::name::RepositoryName;
 use proptest::prelude::*;
 
 use crate::cluster::{SIZE, digest, id, reference, repository, tag};
 use crate::world::World;
+
+/// Longer than the history of a tag is kept that is gone.
+const MONTH: u64 = 31 * 24 * 3_600_000;
 
 pub(crate) const REPLICAS: u64 = 5;
 pub(crate) const REPOSITORIES: [&str; 3] = ["alice/one", "alice/two", "bob/one"];
@@ -80,13 +89,30 @@ pub(crate) enum Step {
         repository: usize,
         public: bool,
         immutable: bool,
+        limit: u64,
+    },
+    /// A tag that was deleted comes back, `at_once` after a deletion of its own.
+    TagUndelete {
+        repository: usize,
+        tag: u8,
+        at_once: bool,
+    },
+    /// So many blobs of a namespace, at most; 0 for any number.
+    Quota {
+        repository: usize,
+        blobs: u64,
     },
     RepositoryDelete {
         repository: usize,
     },
+    Pulls {
+        repository: usize,
+        text: usize,
+    },
     Settings {
         read_only: bool,
         grace_s: u64,
+        undelete_s: u64,
     },
     Pass {
         ms: u64,
@@ -144,15 +170,23 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => (place.clone(), proptest::option::of(repository.clone()))
             .prop_map(|((repository, text), from)| Step::Mount { repository, from, text }),
         3 => place.clone().prop_map(|(repository, text)| Step::Unlink { repository, text }),
-        2 => place.prop_map(|(repository, text)| Step::Renew { repository, text }),
-        1 => (repository.clone(), any::<bool>(), any::<bool>()).prop_map(|settings| {
-            let (repository, public, immutable) = settings;
-            Step::RepositoryUpdate { repository, public, immutable }
+        2 => place.clone().prop_map(|(repository, text)| Step::Renew { repository, text }),
+        4 => place.prop_map(|(repository, text)| Step::Pulls { repository, text }),
+        1 => (repository.clone(), any::<bool>(), any::<bool>(), 0..4_u64).prop_map(|settings| {
+            let (repository, public, immutable, limit) = settings;
+            Step::RepositoryUpdate { repository, public, immutable, limit }
         }),
+        6 => (repository.clone(), 0..4_u8, any::<bool>()).prop_map(|(repository, tag, at_once)| {
+            Step::TagUndelete { repository, tag, at_once }
+        }),
+        1 => (repository.clone(), 0..12_u64)
+            .prop_map(|(repository, blobs)| Step::Quota { repository, blobs }),
         1 => repository.prop_map(|repository| Step::RepositoryDelete { repository }),
-        1 => (proptest::bool::weighted(0.1), 0..10_u64)
-            .prop_map(|(read_only, grace_s)| Step::Settings { read_only, grace_s }),
-        4 => prop_oneof![4 => 0..10_u64, 4 => Just(100_000), 1 => Just(3_600_000)]
+        1 => (proptest::bool::weighted(0.1), 0..10_u64, prop_oneof![0..1_u64, 0..300_u64])
+            .prop_map(|(read_only, grace_s, undelete_s)| {
+                Step::Settings { read_only, grace_s, undelete_s }
+            }),
+        4 => prop_oneof![8 => 0..10_u64, 8 => Just(100_000), 1 => Just(3_600_000), 1 => Just(MONTH)]
             .prop_map(|ms| Step::Pass { ms }),
         6 => Just(Step::Collect),
         1 => text.clone().prop_map(|text| Step::CondemnAny { text }),
@@ -224,7 +258,7 @@ impl World {
             Step::Renew { repository, text } => {
                 LeaseRenew { repository: here(repository), digests: vec![of(text)] }.into()
             }
-            Step::RepositoryUpdate { repository, public, immutable } => {
+            Step::RepositoryUpdate { repository, public, immutable, limit } => {
                 use metadata::repositories::Visibility::{Private, Public};
                 RepositoryUpdate {
                     repository: here(repository),
@@ -233,16 +267,36 @@ impl World {
                     immutable_tags: Some(immutable),
                     short_description: None,
                     long_description: None,
+                    tag_limit: Some(limit),
                 }
                 .into()
             }
             Step::RepositoryDelete { repository } => {
                 RepositoryDelete { repository: here(repository), actor: actor() }.into()
             }
-            Step::Settings { read_only, grace_s } => SettingsSet {
-                read_only: Some(read_only),
-                grace_s: Some(grace_s),
-                ..SettingsSet::default()
+            Step::Pulls { repository, text } => pulls(&here(repository), &of(text)),
+            step => Self::plain_of_rules(step),
+        }
+    }
+
+    fn plain_of_rules(step: Step) -> Command {
+        let here = |place: usize| repository(REPOSITORIES[place]);
+        let actor = "admin".to_owned();
+        match step {
+            Step::Settings { read_only, grace_s, undelete_s } => {
+                settings(read_only, grace_s, undelete_s)
+            }
+            Step::TagUndelete { repository, tag: name, .. } => {
+                let (repository, tag) = (here(repository), tag(&format!("v{name}")));
+                TagUndelete { repository, tag, actor }.into()
+            }
+            Step::Quota { repository, blobs } => AccountUpdate {
+                name: here(repository).namespace().to_owned(),
+                actor,
+                full_name: None,
+                is_admin: None,
+                is_active: None,
+                quota_bytes: Some(blobs * SIZE),
             }
             .into(),
             step => Self::plain_of_blobs(step),
@@ -263,4 +317,30 @@ impl World {
             other => unreachable!("{other:?} is no plain command"),
         }
     }
+}
+
+fn settings(read_only: bool, grace_s: u64, undelete_s: u64) -> Command {
+    let events = RetentionSet {
+        is_on: Some(grace_s > 3),
+        kept_max: Some(grace_s * 4),
+        age_max_s: Some(grace_s % 2 * 100),
+    };
+    SettingsSet {
+        read_only: Some(read_only),
+        grace_s: Some(grace_s),
+        undelete_s: Some(undelete_s),
+        events: Some(events),
+        ..SettingsSet::default()
+    }
+    .into()
+}
+
+fn pulls(repository: &RepositoryName, digest: &Digest) -> Command {
+    let pull = |tag| Pull {
+        repository: repository.clone(),
+        tag,
+        digest: digest.clone(),
+        actor: Some([6; 16]),
+    };
+    PullsNote { pulls: vec![pull(None), pull(Some(tag("v1")))] }.into()
 }

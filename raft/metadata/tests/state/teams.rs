@@ -12,7 +12,7 @@ use metadata::teams::commands::{
 use metadata::teams::{self, Team, TeamId};
 
 use crate::cluster::Cluster;
-use crate::organizations::with_org;
+use crate::organizations::{join, with_org};
 
 pub(crate) fn team(organization: &str, name: &str) -> TeamCreate {
     TeamCreate {
@@ -122,7 +122,13 @@ fn who_leads_a_team_says_who_is_in_it() {
     }
     let mut cluster = base;
     cluster.does(TeamMemberPut { is_admin: Some(true), ..enter(qa, "bob") });
-    cluster.does(by("bob", enter(qa, "eve")));
+    // Who leads a team takes members of the organization, and brings nobody into it.
+    let outsider = Refusal::Outsider { user: "eve".into(), organization: "org".into() };
+    assert_eq!(cluster.run(by("bob", enter(qa, "eve"))), Err(outsider));
+    let mut invited = cluster.clone();
+    invited.does(join("org", "eve", false));
+    invited.does(by("bob", enter(qa, "eve")));
+    cluster.does(by("alice", enter(qa, "eve")));
     // A team's member is one of its organization.
     let place =
         organizations::member(&cluster.tables, &id_of(&cluster, "org"), &id_of(&cluster, "eve"));
@@ -144,8 +150,8 @@ fn a_user_is_in_two_hundred_teams_of_an_organization_at_most() {
     }
     let last = make(&mut cluster, "last", &["eve"]);
     let refused = cluster.run(enter(last, "bob"));
-    let setting = "teams of one organization that a user is in".to_owned();
-    assert_eq!(refused, Err(Refusal::SettingOutOfBounds { setting, min: 0, max: 200 }));
+    let what = "teams of one organization that this user is in".to_owned();
+    assert_eq!(refused, Err(Refusal::LimitReached { what, max: 200 }));
     let first = find(&cluster, "org", "t0").unwrap().row.id;
     cluster.does(TeamMemberDelete { team: first, user: "bob".into(), actor: "bob".into() });
     cluster.does(enter(last, "bob"));

@@ -63,6 +63,7 @@ impl World {
         newest.does(SettingsSet {
             grace_s: Some(0),
             lease_s: Some(3600),
+            undelete_s: Some(150),
             ..SettingsSet::default()
         });
         let replica = |number| Replica {
@@ -226,6 +227,15 @@ impl World {
             Step::Put { repository, text, tags, condition } => {
                 let command = self.manifest_put((repository, text), tags, condition);
                 self.propose(&[command], 1);
+            }
+            Step::TagUndelete { repository, tag, at_once: true } => {
+                for step in [
+                    Step::TagDelete { repository, tag },
+                    Step::TagUndelete { repository, tag, at_once: false },
+                ] {
+                    let command = self.plain(step);
+                    self.propose(&[command], 1);
+                }
             }
             step => {
                 let command = self.plain(step);

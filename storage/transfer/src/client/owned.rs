@@ -7,7 +7,9 @@ use crate::body::{ByteStream, empty, streamed};
 use crate::client::Client;
 use crate::client::connections::{Kind, request, uri};
 use crate::owner::{OwnedUpload, OwnerFailure};
-use crate::protocol::{ACCOUNT, OFFSET, OWNED, REPOSITORY, algorithm_names, escaped};
+use crate::protocol::{
+    ACCOUNT, OFFSET, OWNED, REPOSITORY, VOUCHER, algorithm_names, escaped, escaped_bytes,
+};
 
 impl Client {
     /// [`UploadOwner::open`](crate::owner::UploadOwner::open) at the replica `replica_id`.
@@ -93,6 +95,7 @@ fn named(builder: Builder, upload: &OwnedUpload) -> Builder {
     builder
         .header(REPOSITORY, escaped(&upload.repository))
         .header(ACCOUNT, escaped(&upload.account))
+        .header(VOUCHER, escaped_bytes(&upload.voucher))
 }
 
 fn starting(builder: Builder, start: Option<u64>) -> Builder {

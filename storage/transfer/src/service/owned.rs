@@ -7,7 +7,9 @@ use http::{HeaderMap, Method, Response};
 use crate::body::BoxBody;
 use crate::failure::TransferFailure;
 use crate::owner::{OwnedUpload, OwnerFailure};
-use crate::protocol::{ACCOUNT, OFFSET, REPOSITORY, number_header, query_value, text_header};
+use crate::protocol::{
+    ACCOUNT, OFFSET, REPOSITORY, VOUCHER, bytes_header, number_header, query_value, text_header,
+};
 use crate::service::answer::{at_once, when_done};
 use crate::service::{Asked, Shared, algorithms, digest, not_understood};
 
@@ -49,7 +51,8 @@ fn head(id: String, headers: &HeaderMap) -> Result<(OwnedUpload, Option<u64>), O
     let repository = text_header(headers, REPOSITORY).map_err(|failure| misread(&failure))?;
     let account = text_header(headers, ACCOUNT).map_err(|failure| misread(&failure))?;
     let start = number_header(headers, OFFSET).map_err(|failure| misread(&failure))?;
-    Ok((OwnedUpload { id, repository, account }, start))
+    let voucher = bytes_header(headers, VOUCHER);
+    Ok((OwnedUpload { id, repository, account, voucher }, start))
 }
 
 /// A request that the other replica should not have sent.

@@ -49,7 +49,7 @@ async fn a_client_trusts_whom_it_was_told_to_and_nobody_else() {
             stream.read_u8().await
         };
         let serve = async {
-            let (mut stream, _) = server.accept(Box::new(far)).await?;
+            let (mut stream, _, _) = server.accept(Box::new(far)).await?;
             stream.read_u8().await?;
             stream.write_all(b"!").await
         };

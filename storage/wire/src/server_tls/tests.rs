@@ -22,7 +22,7 @@ async fn meet(client: &ClientTls, server: &ServerTls, host: &str) -> io::Result<
         stream.read_u8().await
     };
     let serve = async {
-        let (mut stream, protocol) = server.accept(Box::new(far)).await?;
+        let (mut stream, protocol, _) = server.accept(Box::new(far)).await?;
         stream.read_u8().await?;
         stream.write_all(b"!").await?;
         io::Result::Ok(protocol)

@@ -17,7 +17,8 @@ pub(super) struct Owner {
 
 impl Owner {
     fn note(&self, verb: &str, upload: &OwnedUpload, rest: &str) -> Result<(), OwnerFailure> {
-        let OwnedUpload { id, repository, account } = upload;
+        let OwnedUpload { id, repository, account, voucher } = upload;
+        assert_eq!(*voucher, [0, 255, b'v']);
         self.asked.lock().unwrap().push(format!("{verb} {id} {repository} {account} {rest}"));
         if id == "known" { Ok(()) } else { Err(OwnerFailure::UploadUnknown) }
     }

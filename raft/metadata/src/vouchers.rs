@@ -1,0 +1,54 @@
+//! What somebody showed who has a command carried out, and whether it still holds when it is.
+//!
+//! A request may take long: an upload, a body that comes slowly, a command that waits for a leader.
+//! Whoever was let in at its beginning may have been deleted or made inactive since, their token
+//! revoked, their password changed. So the proposal says what was shown, and apply looks again.
+
+use crate::access_tokens::{self, TokenHash};
+use crate::accounts::{self, AccountId};
+use crate::codec::message;
+use crate::moment::Moment;
+use crate::page_sessions::{self, SessionHash};
+use crate::refusal::Refusal;
+use crate::ruling::Ruling;
+use crate::tables::Read;
+
+message! {
+    /// What the asker of a command showed; nothing of it is a secret.
+    pub struct Voucher {
+        /// The account.
+        1 account: AccountId,
+        /// Its name, under which the command asks.
+        2 name: String,
+        /// The access token that was shown, or for which a token of the token endpoint was given.
+        3 access_token: Option<TokenHash>,
+        /// [`AccountRow::generation`](crate::accounts::AccountRow) as it was when the password was
+        /// given; `None` where something else was shown.
+        4 generation: Option<u64>,
+        /// The session of the pages, where that was shown.
+        5 page_session: Option<SessionHash>,
+    }
+}
+
+/// Refuses where what was shown opens nothing any more.
+pub(crate) fn check(read: &impl Read, voucher: &Voucher, moment: &Moment) -> Ruling<()> {
+    let gone = || Refusal::CredentialsRevoked { actor: voucher.name.clone() };
+    let (name, account) = accounts::find_by_id(read, &voucher.account)?.ok_or_else(gone)?;
+    let is_of_now = voucher.generation.is_none_or(|then| then == account.generation);
+    if name != voucher.name || !account.signs_in() || !is_of_now {
+        return Err(gone().into());
+    }
+    if let Some(hash) = &voucher.access_token {
+        let token = access_tokens::find(read, hash)?.ok_or_else(gone)?;
+        if token.account != voucher.account || !token.is_good(moment.wall_ms) {
+            return Err(gone().into());
+        }
+    }
+    if let Some(hash) = &voucher.page_session {
+        let session = page_sessions::find(read, hash)?.ok_or_else(gone)?;
+        if !session.is_good(&account, moment.wall_ms) {
+            return Err(gone().into());
+        }
+    }
+    Ok(())
+}

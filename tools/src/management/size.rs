@@ -1,0 +1,70 @@
+//! How many bytes: a plain number, or one with a unit, such as `10GiB`.
+
+/// What a unit stands for.
+const UNITS: &[(&str, u64)] = &[
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("PiB", 1 << 50),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("PB", 1_000_000_000_000_000),
+    ("", 1),
+];
+
+/// Reads a quota: a size, or `none` for 0, which is none.
+pub fn quota(text: &str) -> Result<u64, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    match size(text)? {
+        0 => Err("0 would be no quota at all: write none for that".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let wanted =
+        || "write a number of bytes, or one with a unit, such as 500MB or 10GiB".to_owned();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let known = UNITS.iter().find(|(name, _)| *name == unit);
+    let (_, bytes) = known.filter(|_| digits > 0).ok_or_else(wanted)?;
+    let number: Option<u64> = number.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(*bytes))
+        .ok_or_else(|| format!("write {} bytes or less", u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quota;
+
+    #[test]
+    fn a_quota_is_a_number_with_or_without_a_unit() {
+        let cases = [
+            ("1", Some(1)),
+            ("500MB", Some(500_000_000)),
+            ("10GiB", Some(10 << 30)),
+            ("2TiB", Some(2 << 40)),
+            ("none", Some(0)),
+            ("0", None),
+            ("0GiB", None),
+            ("", None),
+            ("GiB", None),
+            ("1.5GiB", None),
+            ("-1", None),
+            ("+1", None),
+            ("1 GiB", None),
+            ("1gib", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615KiB", None),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(quota(text).ok(), bytes, "{text:?}");
+        }
+    }
+}
