@@ -407,7 +407,8 @@ choice! {
         #[error("clientCertAuthEnabled needs webTLSClientCA: who signs the certificates, in PEM")]
         62 ClientAuthorityMissing,
         /// By the setting.
-        #[error("this cluster takes no passwords (setting refusePasswords)")]
+        #[error("this cluster takes no passwords (setting refusePasswords); with \
+                 --allow-passwords it takes them again")]
         63 PasswordsRefused,
         /// It is a program of one organization.
         #[error("{name} is a robot: in teams of its own organization, administering nothing")]

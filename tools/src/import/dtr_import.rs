@@ -50,7 +50,7 @@ pub struct DtrArgs {
     #[arg(long, env = "HOLDFAST_NO_USERS", value_parser = FalseyValueParser::new())]
     no_users: bool,
 
-    /// Gives new users random passwords and writes them here, NAME<tab>PASSWORD; without it new
+    /// Gives new users random passwords and writes them here, `NAME<tab>PASSWORD`; without it new
     /// users can't sign in before an administrator gives them a password
     #[arg(long, value_name = "FILE", env = "HOLDFAST_NEW_PASSWORDS")]
     new_passwords: Option<PathBuf>,
