@@ -142,8 +142,9 @@ fn around(place: &Place, ground: Ground, results: &mut Results) -> Result<()> {
         return Ok(());
     }
     results.add_raw(Raw::Hash(ground), machine::sha256_mib_per_second(1_024));
+    let file = machine::write_mib_per_second(place.folder.path(), 512)?;
+    results.add_raw(Raw::Write(ground), file);
     if ground == Ground::Disk {
-        results.add_raw(Raw::DiskWrite, machine::write_mib_per_second(place.folder.path(), 512)?);
         let run = figures::Run { workload: "push-unique-100m", concurrency: 2, samples: 4 };
         let before = machine::written_bytes(place.stage.three())?;
         let figures = place.stage.measure(Contender::Three, run)?.context("three replicas")?;

@@ -128,10 +128,12 @@ fn machine_figures(results: &Results) -> String {
     };
     format!(
         "\n## The machine by itself\n\nMedians over the rounds, MiB a second: one core's SHA-256 \
-         {} (in the rounds in memory: {}), one file\nwith its fsync {}.\n",
+         {} (in the rounds in memory: {}), one file\n\
+         with its fsync {}, one new file in memory {}.\n",
         shown(Raw::Hash(Ground::Disk)),
         shown(Raw::Hash(Ground::Memory)),
-        shown(Raw::DiskWrite)
+        shown(Raw::Write(Ground::Disk)),
+        shown(Raw::Write(Ground::Memory))
     )
 }
 

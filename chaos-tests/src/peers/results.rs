@@ -17,8 +17,8 @@ pub struct Results {
 pub enum Raw {
     /// MiB of SHA-256 a second on one core, in the rounds on a ground.
     Hash(Ground),
-    /// MiB a second into a file and onto the disk.
-    DiskWrite,
+    /// MiB a second into one new file and onto the disk or into the memory of a ground.
+    Write(Ground),
     /// Bytes written by three replicas for each byte of a blob and each copy of it.
     Written,
 }
