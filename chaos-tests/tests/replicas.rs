@@ -2,6 +2,9 @@
 //! holds.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "replicas/sent_again.rs"]
+mod sent_again;
+
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,12 @@
 //! Signing in, and what ends it, on every replica at once.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "sign_in/behind.rs"]
+mod behind;
 #[path = "sign_in/certificates.rs"]
 mod certificates;
+#[path = "sign_in/guessing.rs"]
+mod guessing;
 
 use std::fs;
 use std::time::Instant;
@@ -39,8 +43,8 @@ async fn user(cluster: &Cluster, name: &str) {
     asked(cluster, 0, (Method::POST, "/enzi/v0/accounts", body)).await;
 }
 
-/// Reads that wait for all that was acknowledged, unlike `/v2/` itself: for whoever signed in, and
-/// for a token that was given for it.
+/// Reads for whoever signed in, and for a token that was given for it.
+const PING_PATH: &str = "/v2/";
 const ACCOUNTS_PATH: &str = "/enzi/v0/accounts?limit=1";
 const CATALOG_PATH: &str = "/v2/_catalog?n=1";
 
@@ -137,10 +141,11 @@ async fn what_was_taken_back_opens_nothing_on_any_replica_once_that_was_answered
         let (method, path, body) = request;
         asked(&cluster, place, (method, &path, body)).await;
         for (number, one) in shown.iter().enumerate() {
-            let after =
-                everywhere((&cluster, ACCOUNTS_PATH), |request| one.with(&name, request)).await;
             let expected = if ends.contains(&number) { [401; 3] } else { [200; 3] };
-            assert_eq!(after, expected, "round {round}: number {number}");
+            for path in [PING_PATH, ACCOUNTS_PATH] {
+                let after = everywhere((&cluster, path), |request| one.with(&name, request)).await;
+                assert_eq!(after, expected, "round {round}: number {number}, {path}");
+            }
         }
     }
     ends_well(&cluster);

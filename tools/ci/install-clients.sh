@@ -6,7 +6,8 @@
 #
 # Clients that this Debian does not have are put beside the system, into `clients` of the target
 # folder: oras and cosign from Debian 13, the oras library and schemathesis for Python each into an
-# environment of its own. Where they can't be had, a notice says so and their tests are skipped.
+# environment of its own, oidc-provider for node by npm where both are there. Where they can't be had,
+# a notice says so and their tests are skipped.
 set -eu
 
 # command:package
@@ -91,6 +92,21 @@ install_for_python() {
 }
 install_for_python oras-python oras==0.2.43 python
 install_for_python schemathesis schemathesis==4.32.5 schemathesis
+
+# A provider of OpenID for node, called by a wrapper that says where it lies.
+if [ ! -x "$clients/bin/oidc-provider" ]; then
+    folder=$clients/oidc-provider
+    log=$clients/oidc-provider.log
+    mkdir -p "$folder"
+    if npm install --prefix "$folder" --no-save --no-package-lock --no-audit --no-fund \
+        --ignore-scripts oidc-provider@9.13.3 >"$log" 2>&1; then
+        printf '#!/bin/sh\nOIDC_PROVIDER_FOLDER="%s" exec node "$@"\n' "$folder" \
+            >"$clients/bin/oidc-provider"
+        chmod 755 "$clients/bin/oidc-provider"
+    else
+        echo "notice: could not install oidc-provider for node ($log): its tests will be skipped" >&2
+    fi
+fi
 
 if ! cargo nextest --version >/dev/null 2>&1; then
     cargo install cargo-nextest --locked

@@ -23,14 +23,18 @@ pub mod account;
 pub mod audit;
 pub mod body;
 pub mod confirmation;
+pub mod cron;
 pub mod directory;
 pub mod events;
 pub mod expiry;
 pub mod grants;
+pub mod job;
+pub mod job_flags;
 pub mod key;
 pub mod members;
 pub mod name;
 pub mod new_password;
+pub mod openid;
 pub mod organization;
 pub mod pages;
 pub mod remote;
@@ -91,9 +95,23 @@ shows whether anything in it was changed, taken out or moved.
   holdfast audit verify audit.jsonl --live
 
 Exit status of verify: 0 as it was written, 1 not so, 2 wrong usage, 4 nobody answers.";
+const OPENID_HELP: &str = "\
+A company's OpenID provider, such as Keycloak: people sign in there with a browser, get an account \
+here at the first time, and teams follow the provider's groups. docker login takes access tokens \
+of theirs.";
+
 const DIRECTORY_HELP: &str = "\
 A company's LDAP directory or Active Directory: people sign in by their passwords there, become \
 users here at their first sign-in or with a sync, and teams follow groups.";
+
+const JOB_HELP: &str = "\
+Jobs are work that the cluster does by itself: each is done by one replica, and by another one \
+where that replica dies. What a job writes down is kept with it, as the settings jobHistory… say.";
+
+const CRON_HELP: &str = "\
+A cron has an action done again and again. Its schedule is in UTC: six fields (second, minute, \
+hour, day of the month, month, weekday), or @hourly, @daily, @weekly, @monthly, @yearly. While \
+the job of the last time is not over, none is made; what was missed comes once.";
 
 /// A noun, and what is done with it.
 #[derive(Subcommand)]
@@ -130,6 +148,15 @@ pub enum Noun {
     /// A company's directory of people: signing in by it, and following its groups
     #[command(long_about = DIRECTORY_HELP)]
     Directory(directory::DirectoryArgs),
+    /// A company's OpenID provider: signing in by it, and following its groups
+    #[command(long_about = OPENID_HELP)]
+    Openid(openid::OpenIdArgs),
+    /// Work that the cluster does by itself
+    #[command(long_about = JOB_HELP)]
+    Job(job::JobArgs),
+    /// Jobs that come again and again
+    #[command(long_about = CRON_HELP)]
+    Cron(cron::CronArgs),
 }
 
 impl Noun {
@@ -147,6 +174,9 @@ impl Noun {
             Self::Events(args) => args.run().await,
             Self::Audit(args) => args.run().await,
             Self::Directory(args) => args.run().await,
+            Self::Openid(args) => args.run().await,
+            Self::Job(args) => args.run().await,
+            Self::Cron(args) => args.run().await,
         }
     }
 }

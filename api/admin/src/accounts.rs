@@ -1,6 +1,7 @@
 //! Users and organizations, under `/enzi/v0/accounts`: listing, creating, changing and deleting.
 //!
-//! Everybody who signed in sees every account; the system administrators make and end them.
+//! Everybody who signed in sees every user and organization; the system administrators make and end
+//! them. Robots are seen by those who are in their organization.
 //!
 //! Source: dtr-interface 4.
 
@@ -115,21 +116,30 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
             let items = found.items.into_iter().map(keyed).collect();
             Ok(Listing { items, next: found.next.map(keyed) })
         },
-        |view, _, named| Ok(Some(shown_to(view, &caller, named)?)),
+        |view, _, named| {
+            // Others find the robots of their organizations there.
+            let is_shown = caller.is_admin || named.1.kind != AccountKind::Robot;
+            is_shown.then(|| shown_to(view, &caller, named)).transpose()
+        },
     );
     let (list, next) = found.await?;
     let next = next.map(|(_, cursor)| cursor);
+    let (users, orgs) = (counts.of(Filter::Users), counts.of(Filter::Organizations));
+    let count = match filter {
+        Filter::All if !caller.is_admin => users + orgs,
+        filter => counts.of(filter),
+    };
     let mut document = json!({
         "accounts": list,
-        "usersCount": counts.of(Filter::Users),
-        "orgsCount": counts.of(Filter::Organizations),
-        "resourceCount": counts.of(filter),
+        "usersCount": users,
+        "orgsCount": orgs,
+        "resourceCount": count,
     });
     if let Some(next) = &next {
         document["nextPageStart"] = json!(next);
     }
     let mut response = answer::json(StatusCode::OK, &document);
-    let count = usize::try_from(counts.of(filter)).unwrap_or(usize::MAX);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     paging::tell(&mut response, next.as_deref(), part.count.then_some(count));
     Ok(response)
 }
@@ -168,6 +178,9 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     let text = call.place("account").to_owned();
     let read = read(&call.context.cluster, Freshness::Local, |view| {
         let named = reference::account(view, &text)??;
+        if !standing::sees(view, &caller, &named)? {
+            return Err(reference::unknown(&text).into());
+        }
         Ok(shown_to(view, &caller, &named)?)
     });
     Ok(answer::json(StatusCode::OK, &read.await?))

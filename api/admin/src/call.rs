@@ -53,11 +53,7 @@ impl Call {
         need: Need,
     ) -> impl Future<Output = Result<Caller, Problem>> + Send + use<> {
         let caller = self.admit(need);
-        async move {
-            let caller = caller.await?;
-            caller.permit_system()?;
-            Ok(caller)
-        }
+        async move { caller.await?.into_administrator() }
     }
 
     /// Lets in everybody who signed in, with all that their account may do.
@@ -81,6 +77,14 @@ impl Call {
             let admission = Admission { need, challenge: ChallengeKind::Basic, scope: None };
             Caller::admit(&context, &parts, admission).await
         }
+    }
+
+    /// The fields of a form that a page sends. Whoever sends it is let in afterwards.
+    pub async fn form(self) -> Result<Query, Problem> {
+        let bytes_max = self.context.limits.form_bytes_max;
+        let bytes = RequestBody::new(self.body, self.context).read_all(bytes_max).await?;
+        let bytes = bytes.ok_or(Problem::BodyTooLarge { bytes_max: bytes_max as u64 })?;
+        Ok(Query::parse(Some(&String::from_utf8_lossy(&bytes))))
     }
 
     /// The JSON document of the body; an empty body reads as `{}`.

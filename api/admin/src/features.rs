@@ -9,7 +9,7 @@ use edge::answer;
 use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
-use metadata::settings;
+use metadata::{openid, settings};
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -17,7 +17,10 @@ use crate::call::Call;
 /// What it can do.
 pub async fn get(call: Call) -> Result<Response, Problem> {
     call.signed_in().await?;
+    let cluster = &call.context.cluster;
+    let openid = cluster.read(Freshness::Local, |view| openid::in_use(view)).await?;
     let document = json!({
+        "openIDEnabled": openid.is_some(),
         "scanningEnabled": false,
         "scanningLicensed": true,
         "promotionLicensed": true,
@@ -56,16 +59,7 @@ pub fn missing(path: &str) -> Option<&'static str> {
     match parts[..] {
         ["api", "v0", ref rest @ ..] => of_management(rest),
         ["api", "v1", "repositories", _, _, "tags", ..] => Some("tags with platforms"),
-        ["enzi", "v0", ref rest @ ..] => of_accounts(rest),
         ["charts", ..] => Some("charts"),
-        _ => None,
-    }
-}
-
-fn of_accounts(parts: &[&str]) -> Option<&'static str> {
-    match parts[..] {
-        ["jobs" | "workers", ..] => Some("jobs"),
-        ["config", "openid"] => Some("sign-in by OpenID"),
         _ => None,
     }
 }
@@ -76,7 +70,6 @@ fn of_management(parts: &[&str]) -> Option<&'static str> {
         ["webhooks", ..] | ["accounts", _, "webhooks"] => Some("webhooks"),
         ["content_caches", ..] => Some("content caches"),
         ["remote", "registry"] => Some("mirroring"),
-        ["jobs" | "crons" | "action_configs" | "workers", ..] => Some("jobs"),
         ["meta", "backup"] => Some("backup"),
         ["admin", "settings", "registry"] => Some("storage settings"),
         ["repositories", "scan", "toggle"] => Some("scanning"),
@@ -113,15 +106,13 @@ mod tests {
             ("/api/v0/repositories/a/b/tags/v1/pushMirroring", Some("mirroring")),
             ("/api/v0/repositories/a/b/tags/v1", None),
             ("/api/v0/repositories/a/b/pollMirroringPolicies", Some("mirroring")),
-            ("/api/v0/jobs", Some("jobs")),
-            ("/api/v0/jobs/1/logs", Some("jobs")),
+            ("/api/v0/jobs", None),
             ("/api/v0/webhooks", Some("webhooks")),
             ("/api/v0/accounts/a/webhooks", Some("webhooks")),
             ("/api/v0/content_caches", Some("content caches")),
             ("/api/v0/nothing", None),
             ("/api/v1/jobs", None),
-            ("/enzi/v0/jobs", Some("jobs")),
-            ("/enzi/v0/config/openid", Some("sign-in by OpenID")),
+            ("/enzi/v0/config/openid", None),
             ("/enzi/v0/config/auth/ldap", None),
             ("/api/v0/events", None),
             ("/enzi/v0/accounts/a/publicKeys/b", None),

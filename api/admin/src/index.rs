@@ -11,7 +11,7 @@ use edge::problem::Problem;
 use edge::query::Query;
 use edge::visible;
 use http::StatusCode;
-use metadata::access::Caller;
+use metadata::access::{Caller, standing};
 use metadata::accounts::{self, Filter};
 use metadata::repositories::visible::{PART_MAX, Walk};
 use metadata::repositories::{Named, description};
@@ -29,6 +29,8 @@ const LIMIT_DEFAULT: usize = 25;
 const LIMIT_MAX: usize = 100;
 /// Names that one search looks at: so much time may it take.
 const LOOKED_AT_MAX: usize = 5_000;
+/// Parts of the accounts that it looks at.
+const ACCOUNT_PARTS_MAX: usize = 20;
 
 /// What to offer while somebody types.
 pub async fn autocomplete(call: Call) -> Result<Response, Problem> {
@@ -43,7 +45,8 @@ pub async fn autocomplete(call: Call) -> Result<Response, Problem> {
     };
     let (cluster, mut document) = (&call.context.cluster, json!({}));
     if accounts {
-        let found = read(cluster, Freshness::Local, |view| Ok(accounts_with(view, &text, limit)?));
+        let found =
+            read(cluster, Freshness::Local, |view| Ok(accounts_with(view, &caller, &text, limit)?));
         document["accountResults"] = found.await?.into();
     }
     if repositories {
@@ -147,9 +150,27 @@ async fn repositories_with<T: Send>(
     Ok(found)
 }
 
-/// Accounts whose name begins with the text; everybody may know of them.
-fn accounts_with(read: &impl Read, text: &str, limit: usize) -> Result<Vec<Value>, Damage> {
-    let found = accounts::listing(read, Filter::All, text, limit)?.items.into_iter();
-    let named = found.take_while(|(name, _)| name.starts_with(text));
-    Ok(named.map(|named| json!(account_shown(&named))).collect())
+/// Accounts whose name begins with the text and of which the caller may know.
+fn accounts_with(
+    read: &impl Read,
+    caller: &Caller,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<Value>, Damage> {
+    let (mut found, mut start) = (Vec::new(), text.to_owned());
+    // Robots that the caller may not know of are passed over, a bounded number of them.
+    for _ in 0..ACCOUNT_PARTS_MAX {
+        let part = accounts::listing(read, Filter::All, &start, PART_MAX)?;
+        for named in part.items {
+            if found.len() == limit || !named.0.starts_with(text) {
+                return Ok(found);
+            }
+            if standing::sees(read, caller, &named)? {
+                found.push(account_shown(&named));
+            }
+        }
+        let Some((next, _)) = part.next else { break };
+        start = next;
+    }
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
 use metadata::certificates;
-use metadata::tokens::{self, JoinTokenCreate, JoinTokenRevoke};
+use metadata::join_tokens::{self, JoinTokenCreate, JoinTokenRevoke};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wire::certificate::digest_of;
@@ -75,7 +75,7 @@ pub async fn create(call: Call) -> Result<Response, Problem> {
 pub async fn list(call: Call) -> Result<Response, Problem> {
     call.administrator(Need::Fresh).await?;
     let cluster = &call.context.cluster;
-    let rows = cluster.read(Freshness::Local, |view| tokens::list(view)).await?;
+    let rows = cluster.read(Freshness::Local, |view| join_tokens::list(view)).await?;
     let listed = rows.into_iter().take(LISTED_MAX).map(|(id, row)| Listed {
         id,
         uses_left: row.uses_left,

@@ -17,11 +17,9 @@ use edge::caller::Need;
 use edge::context::Context;
 use edge::problem::Problem;
 use http::StatusCode;
-use metadata::accounts::commands::UserPut;
 use metadata::accounts::{self, Named};
 use metadata::directory::commands::{BackendSet, LdapSet};
 use metadata::directory::{self as kept, LdapRow};
-use metadata::vouchers::Voucher;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -88,12 +86,14 @@ pub async fn set(call: Call) -> Result<Response, Problem> {
     let Checked { mut row, reader_password, recovery_password } = checked;
     let password = reader_password.unwrap_or_default();
     row.sealed_reader_password = context.auth.directory().seal(&password);
-    if let Some(password) = recovery_password {
-        let as_asked = (voucher.clone(), row.recovery_admin.as_str());
-        set_recovery_password(&context.cluster, as_asked, password).await?;
-    }
+    let recovery_password_hash = match recovery_password {
+        Some(password) => Some(recovery_hash(&row.recovery_admin, password).await?),
+        None => None,
+    };
     let shown = LdapSettings::of_row(&row);
-    context.cluster.propose_for(voucher, LdapSet { actor, ldap: row }.into()).await?;
+    // One command: what is refused changes no password.
+    let set = LdapSet { actor, ldap: row, recovery_password_hash };
+    context.cluster.propose_for(voucher, set.into()).await?;
     Ok(answer::json(StatusCode::OK, &shown))
 }
 
@@ -195,17 +195,11 @@ async fn with_reader_password(
     Ok(Checked { reader_password, ..checked })
 }
 
-async fn set_recovery_password(
-    cluster: &Cluster,
-    (voucher, name): (Option<Voucher>, &str),
-    password: Zeroizing<String>,
-) -> Result<(), Problem> {
+/// The text to keep for the recovery administrator's password, where it does.
+async fn recovery_hash(name: &str, password: Zeroizing<String>) -> Result<String, Problem> {
     password_rule::check(name, &password)
         .map_err(|unfit| parameter(&format!("recoveryAdminPassword: {unfit}")))?;
-    let password_hash = password::hash(password).await.map_err(Problem::Parameter)?;
-    let put = UserPut { name: name.to_owned(), password_hash, is_admin: true };
-    cluster.propose_for(voucher, put.into()).await?;
-    Ok(())
+    password::hash(password).await.map_err(Problem::Parameter)
 }
 
 async fn kept_row(cluster: &Cluster) -> Result<Option<LdapRow>, Problem> {

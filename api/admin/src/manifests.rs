@@ -62,7 +62,7 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     permit(&call.context, &caller, &repository, Action::Delete).await?;
     let digest = Digest::parse(call.place("ref")).map_err(Problem::Digest)?;
     let delete = ManifestDelete { repository, digest, actor: caller.account().to_owned() };
-    call.context.cluster.propose_for(caller.voucher(), delete.into()).await?;
+    edge::manifest_deletion::run(&call.context.cluster, &caller, delete).await?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 

@@ -18,7 +18,9 @@ use crate::call::Call;
 
 mod accounts;
 mod directory;
+mod jobs;
 mod journals;
+mod openid;
 mod operation;
 mod repositories;
 mod shape;
@@ -44,6 +46,8 @@ fn operations() -> Vec<Operation> {
     all.extend(journals::operations());
     all.extend(sign_in::operations());
     all.extend(directory::operations());
+    all.extend(openid::operations());
+    all.extend(jobs::operations());
     all.extend(system::operations());
     all
 }

@@ -56,7 +56,8 @@ pub async fn change(call: Call) -> Result<Response, Problem> {
         None
     };
     let password_hash = password::hash(new).await.map_err(Problem::Parameter)?;
-    let set = PasswordSet { name: name.clone(), actor, password_hash, former_hash };
+    let (user, is_rehash) = (name.clone(), false);
+    let set = PasswordSet { name: user, actor, password_hash, former_hash, is_rehash };
     context.cluster.propose_for(caller.voucher(), set.into()).await?;
     let changed = accounts::as_changed(&context.cluster, &name).await?;
     Ok(answer::json(StatusCode::OK, &accounts::shown(&changed)))

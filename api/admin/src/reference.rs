@@ -32,7 +32,12 @@ pub fn account(read: &impl Read, text: &str) -> Found<Named> {
         Some(id) => accounts::find_by_id(read, &id)?,
         None => None,
     };
-    Ok(found.ok_or_else(|| Refusal::AccountUnknown { name: shortened(text) }))
+    Ok(found.ok_or_else(|| unknown(text)))
+}
+
+/// What is said of an account that is not there, or that the caller may not know of.
+pub fn unknown(text: &str) -> Refusal {
+    Refusal::AccountUnknown { name: shortened(text) }
 }
 
 /// The user that a path names.

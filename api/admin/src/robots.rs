@@ -34,7 +34,7 @@ struct Asked {
     token: form::Asked,
 }
 
-/// A part of an organization's robots, by name; for its owners.
+/// A part of an organization's robots, by name; for its members.
 pub async fn list(call: Call) -> Result<Response, Problem> {
     let who = call.signed_in().await?.as_metadata();
     let (part, text) = (Part::of_limit(&call.query)?, call.place("org").to_owned());

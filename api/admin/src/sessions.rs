@@ -3,16 +3,18 @@
 //! The session lies in a cookie that no script can read; it is known on every replica. Whatever a
 //! page changes it sends with the token that is answered here.
 
+use auth::authenticator::Identity;
 use auth::credentials::Credentials;
 use auth::page_session;
 use axum::response::Response;
 use edge::access_tokens::agent;
 use edge::answer;
 use edge::caller::{Admission, Caller, ChallengeKind, Need};
+use edge::context::Context;
 use edge::credentials::{self, SESSION_COOKIE};
 use edge::problem::Problem;
-use http::StatusCode;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
 use metadata::page_sessions::{PageSessionEnd, PageSessionOpen};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,14 +52,24 @@ pub async fn begin(mut call: Call) -> Result<Response, Problem> {
     let admission = Admission { need: Need::Fresh, challenge: ChallengeKind::Basic, scope: None };
     let caller = Caller::admit_with(&context, &parts, &shown, admission).await?;
     caller.permit_by_password()?;
+    let (text, cookie) = open(&context, &parts.headers, &caller.identity).await?;
+    Ok(with_cookie(answer::json(StatusCode::OK, &shown_to(&caller, &text)), &cookie))
+}
+
+/// Begins a session of somebody who has just signed in: its text, and the cookie that it lies in.
+pub(crate) async fn open(
+    context: &Context,
+    headers: &HeaderMap,
+    identity: &Identity,
+) -> Result<(Zeroizing<String>, String), Problem> {
     let (text, hash) = page_session::draw().map_err(Problem::Fault)?;
-    let account = caller.account().to_owned();
-    let creator_agent = agent(&parts.headers);
+    let account = identity.account.clone().unwrap_or_default();
+    let creator_agent = agent(headers);
     let (life_ms, idle_ms) = (LIFE_MS, IDLE_MS);
     let open = PageSessionOpen { hash, account, creator_agent, life_ms, idle_ms };
-    context.cluster.propose_for(caller.voucher(), open.into()).await?;
+    context.cluster.propose_for(identity.voucher(), open.into()).await?;
     let cookie = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict", *text);
-    Ok(with_cookie(answer::json(StatusCode::OK, &shown_to(&caller, &text)), &cookie))
+    Ok((text, cookie))
 }
 
 /// Who is signed in, and the token that changes need.

@@ -9,6 +9,7 @@ use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
 use metadata::events::retention::{self, RetentionSet};
+use metadata::jobs::history::{self, HistorySet};
 use metadata::settings::{self, SettingsSet};
 use metadata::sign_in::{self, SignInSet};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ struct Settings {
     repo_event_history_compaction_enabled: bool,
     repo_event_history_to_keep: u64,
     repo_event_history_max_age: String,
+    job_history_compaction_enabled: bool,
+    job_history_to_keep: u64,
+    job_history_max_age: String,
     #[serde(rename = "replicaID")]
     replica_id: String,
 }
@@ -50,18 +54,16 @@ struct Change {
     repo_event_history_compaction_enabled: Option<bool>,
     repo_event_history_to_keep: Option<u64>,
     repo_event_history_max_age: Option<String>,
+    job_history_compaction_enabled: Option<bool>,
+    job_history_to_keep: Option<u64>,
+    job_history_max_age: Option<String>,
 }
 
 impl Change {
     /// What is to hold for keeping events, where anything of it is given.
     fn events(&self) -> Result<Option<RetentionSet>, Problem> {
         let age = self.repo_event_history_max_age.as_deref();
-        let wrong = || {
-            let text =
-                "repoEventHistoryMaxAge is hours, minutes and seconds, such as 720h or 1h30m";
-            Problem::Parameter(text.to_owned())
-        };
-        let age_max_s = age.map(|age| go_duration::parse(age).ok_or_else(wrong)).transpose()?;
+        let age_max_s = age.map(|age| age_of("repoEventHistoryMaxAge", age)).transpose()?;
         let set = RetentionSet {
             is_on: self.repo_event_history_compaction_enabled,
             kept_max: self.repo_event_history_to_keep,
@@ -69,6 +71,26 @@ impl Change {
         };
         Ok((set != RetentionSet::default()).then_some(set))
     }
+
+    /// What is to hold for keeping jobs, likewise.
+    fn jobs(&self) -> Result<Option<HistorySet>, Problem> {
+        let age = self.job_history_max_age.as_deref();
+        let age_max_s = age.map(|age| age_of("jobHistoryMaxAge", age)).transpose()?;
+        let set = HistorySet {
+            is_on: self.job_history_compaction_enabled,
+            kept_max: self.job_history_to_keep,
+            age_max_s,
+        };
+        Ok((set != HistorySet::default()).then_some(set))
+    }
+}
+
+fn age_of(setting: &str, age: &str) -> Result<u64, Problem> {
+    let wrong = || {
+        let text = format!("{setting} is hours, minutes and seconds, such as 720h or 1h30m");
+        Problem::Parameter(text)
+    };
+    go_duration::parse(age).ok_or_else(wrong)
 }
 
 /// The settings in force.
@@ -76,9 +98,10 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     call.administrator(Need::Fresh).await?;
     let cluster = &call.context.cluster;
     let read = cluster.read(Freshness::Local, |view| {
-        Ok((settings::get(view)?, sign_in::get(view)?, retention::get(view)?))
+        let (events, jobs) = (retention::get(view)?, history::get(view)?);
+        Ok((settings::get(view)?, sign_in::get(view)?, events, jobs))
     });
-    let (row, sign_in, events) = read.await?;
+    let (row, sign_in, events, jobs) = read.await?;
     let settings = Settings {
         dtr_host: call.context.names.external_host().to_owned(),
         create_repository_on_push: row.create_repository_on_push,
@@ -90,6 +113,9 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
         repo_event_history_compaction_enabled: events.is_on,
         repo_event_history_to_keep: events.kept_max,
         repo_event_history_max_age: go_duration::written(events.age_max_s),
+        job_history_compaction_enabled: jobs.is_on,
+        job_history_to_keep: jobs.kept_max,
+        job_history_max_age: go_duration::written(jobs.age_max_s),
         replica_id: cluster.replica_id().to_string(),
     };
     Ok(answer::json(StatusCode::OK, &settings))
@@ -100,7 +126,7 @@ pub async fn set(call: Call) -> Result<Response, Problem> {
     let caller = call.administrator(Need::Fresh).await?;
     let cluster = call.context.cluster.clone();
     let change: Change = call.json().await?;
-    let events = change.events()?;
+    let (events, jobs) = (change.events()?, change.jobs()?);
     let sign_in = SignInSet {
         actor: String::new(),
         refuses_passwords: change.refuse_passwords,
@@ -121,6 +147,7 @@ pub async fn set(call: Call) -> Result<Response, Problem> {
         read_only: change.read_only_registry,
         undelete_s: change.undelete_window_seconds,
         events,
+        jobs,
         ..SettingsSet::default()
     };
     if set != SettingsSet::default() {

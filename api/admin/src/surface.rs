@@ -16,11 +16,12 @@ use http::Method;
 
 use crate::call::Call;
 use crate::{
-    access, account_import, accounts, api_tokens, audit, cluster_status, events, features, index,
-    join_tokens, language, ldap_settings, ldap_sync, manifests, members, namespace_access, openapi,
-    passwords, public_keys, repositories, repository_access, robots, sessions, settings,
-    system_accounts, tag_history, tags, team_access, team_members, teams, token_keys,
-    user_settings,
+    access, account_import, accounts, action_configs, api_tokens, audit, cluster_status, crons,
+    events, features, idempotency, index, job_logs, jobs, join_tokens, language, ldap_settings,
+    ldap_sync, manifests, members, namespace_access, openapi, openid_settings, openid_sign_in,
+    openid_users, passwords, public_keys, repositories, repository_access, robots, sessions,
+    settings, system_accounts, tag_history, tags, team_access, team_members, teams, token_keys,
+    user_settings, workers,
 };
 
 /// What a handler comes to.
@@ -99,6 +100,23 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ("GET", "/api/v0/meta/alerts", to!(features::alerts)),
     ("GET", "/api/v0/admin/version", to!(features::version)),
     ("POST", "/api/v0/admin/tokens/rotate", to!(token_keys::rotate)),
+    ("GET, POST", "/api/v0/jobs", to!(jobs::list, jobs::create)),
+    ("GET, DELETE", "/api/v0/jobs/{job}", to!(jobs::get, jobs::delete)),
+    ("POST", "/api/v0/jobs/{job}/cancel", to!(jobs::cancel)),
+    ("GET", "/api/v0/jobs/{job}/logs", to!(job_logs::get)),
+    ("GET, POST", "/api/v0/crons", to!(crons::list, crons::set)),
+    ("GET, DELETE", "/api/v0/crons/{action}", to!(crons::get, crons::delete)),
+    ("GET, POST", "/api/v0/action_configs", to!(action_configs::list, action_configs::set)),
+    (
+        "GET, DELETE",
+        "/api/v0/action_configs/{action}",
+        to!(action_configs::get, action_configs::delete),
+    ),
+    ("GET", "/api/v0/workers", to!(workers::list)),
+    ("POST", "/api/v0/workers/{worker}/capacity", to!(workers::set_capacity)),
+    ("GET", "/enzi/v0/jobs", to!(jobs::list)),
+    ("GET", "/enzi/v0/jobs/{job}", to!(jobs::get)),
+    ("GET", "/enzi/v0/workers", to!(workers::list)),
     ("GET, POST, DELETE", "/api/v0/session", to!(sessions::get, sessions::begin, sessions::end)),
     ("DELETE", "/api/v0/accounts/{account}", to!(accounts::delete)),
     ("DELETE", "/api/v0/accounts/{account}/repositories", to!(repositories::delete_all)),
@@ -159,6 +177,15 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ("GET, PUT", "/enzi/v0/config/auth/ldap", to!(ldap_settings::get, ldap_settings::set)),
     ("POST", "/enzi/v0/config/auth/ldap/tryLogin", to!(ldap_settings::try_login)),
     ("GET, POST", "/enzi/v0/config/auth/ldap/sync", to!(ldap_sync::status, ldap_sync::begin)),
+    ("GET, PUT", "/enzi/v0/config/openid", to!(openid_settings::get, openid_settings::set)),
+    (
+        "GET, PUT, DELETE",
+        "/enzi/v0/accounts/{user}/openid",
+        to!(openid_users::get, openid_users::tie, openid_users::untie),
+    ),
+    ("GET", "/api/v0/openid/login", to!(openid_sign_in::begin)),
+    ("GET", "/api/v0/openid/callback", to!(openid_sign_in::finish)),
+    ("POST", "/api/v0/openid/access_token", to!(openid_sign_in::make_token)),
     ("GET, PUT", "/enzi/v0/config/accounts", to!(system_accounts::get, system_accounts::set)),
     ("POST", "/enzi/v0/admin/importAccounts", to!(account_import::import)),
 ];
@@ -175,7 +202,7 @@ pub fn router(context: Arc<Context>) -> Router {
         router = router.route(
             path,
             any(async move |State(context), params: Places, request: Request| match params {
-                Ok(params) => respond((methods, handlers), context, &params, request).await,
+                Ok(params) => respond((methods, path, handlers), context, &params, request).await,
                 Err(_) => unreadable(&request),
             }),
         );
@@ -185,7 +212,7 @@ pub fn router(context: Arc<Context>) -> Router {
 
 /// Runs the handler of the request's method and presents what went wrong.
 async fn respond(
-    (methods, handlers): (&'static str, &[Handler]),
+    (methods, path, handlers): (&'static str, &str, &[Handler]),
     context: Arc<Context>,
     params: &RawPathParams,
     request: Request,
@@ -198,7 +225,13 @@ async fn respond(
     let Some(handler) = position.and_then(|position| handlers.get(position)) else {
         return management_form::respond(&Problem::MethodNotAllowed { allow: methods }, &id);
     };
-    let answer = handler(Call::new(context, params, request)).await;
+    let answer = match idempotency::key_of(request.headers(), (asked.as_str(), path)) {
+        Ok(None) => handler(Call::new(context, params, request)).await,
+        Ok(Some(key)) => {
+            Box::pin(idempotency::once(key, context, (*handler, params), request)).await
+        }
+        Err(problem) => Err(problem),
+    };
     answer.unwrap_or_else(|problem| management_form::respond(&problem, &id))
 }
 
@@ -219,7 +252,32 @@ pub fn unknown(request: &Request) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use metadata::accounts::RESERVED;
+
     use super::ROUTES;
+
+    /// Where a word stands in the place of an account's name in another path, that word must be no
+    /// account's: it could not be asked for there.
+    #[test]
+    fn words_that_stand_where_an_account_could_are_reserved() {
+        let mut words = BTreeSet::new();
+        let accounts = ["{account}", "{user}", "{org}", "{ns}"];
+        for (_, one, _) in ROUTES {
+            for (_, other, _) in ROUTES {
+                let mut pairs = one.split('/').zip(other.split('/'));
+                let differing = pairs.find(|(one, other)| one != other);
+                let Some((place, word)) = differing else { continue };
+                if accounts.contains(&place) && !word.starts_with('{') {
+                    words.insert(word);
+                }
+            }
+        }
+        let lacking: Vec<_> = words.iter().filter(|word| !RESERVED.contains(word)).collect();
+        assert!(lacking.is_empty(), "{lacking:?} are missing in metadata::accounts::RESERVED");
+        assert!(words.contains("language"), "{words:?}");
+    }
 
     #[test]
     fn every_method_has_a_handler_and_every_handler_a_method() {

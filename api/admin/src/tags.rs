@@ -26,7 +26,7 @@ use crate::gathering::{count, gather};
 use crate::paging::{self, Part};
 use crate::reading::read;
 use crate::repositories::{named, permit};
-use crate::{manifests as described, moment};
+use crate::{deleted_tags, manifests as described, moment};
 
 /// Tags that one digest is shown with, at most.
 const OF_DIGEST_MAX: usize = 100;
@@ -42,6 +42,9 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     let caller = call.signed_in().await?;
     permit(&call.context, &caller, &repository, Action::Pull).await?;
     let mut part = Part::of_page(&call.query)?;
+    if call.query.first("deleted") == Some("true") {
+        return deleted_tags::list(&call.context.cluster, &repository, part).await;
+    }
     let with_manifests = call.query.first("includeManifests") == Some("true");
     if with_manifests {
         part.limit = part.limit.min(described::OPENED_MAX);

@@ -14,6 +14,7 @@ use metadata::page_sessions::{self, SessionHash};
 use metadata::robots;
 use metadata::sign_in::{self, SignInRow};
 use metadata::vouchers::Voucher;
+use openid::openid::OpenId;
 use wire::client_certificate::{CertificateRefusal, ShownCertificate};
 use zeroize::Zeroizing;
 
@@ -28,6 +29,7 @@ use crate::token::{self, AHEAD_S_MAX, Claims, LIFE_S_MIN, TokenFailure, Verified
 use crate::wall_time::WallTime;
 
 mod by_directory;
+mod by_openid;
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -82,7 +84,9 @@ impl Identity {
         let (account, name) = (self.id?, self.account.clone()?);
         let access_token = self.access_token.as_ref().map(|pass| pass.hash);
         let generation = access_token.is_none().then_some(self.generation);
-        Some(Voucher { account, name, access_token, generation, page_session: self.session })
+        let page_session = self.session;
+        let voucher = Voucher::of(account, name);
+        Some(Voucher { access_token, generation, page_session, ..voucher })
     }
 
     /// Whether it is a program of an organization.
@@ -194,6 +198,7 @@ struct Shared {
     cluster: Cluster,
     passwords: Passwords,
     directory: Directory,
+    openid: OpenId,
     verified: Verified,
     uses: Uses,
     certificates: Certificates,
@@ -209,6 +214,7 @@ impl Auth {
         let shared = Shared {
             passwords: Passwords::new(Arc::clone(&clock)),
             directory: Directory::new(cluster.clone()),
+            openid: OpenId::new(cluster.clone()),
             verified: Verified::default(),
             uses: Uses::default(),
             certificates: Certificates::default(),
@@ -273,11 +279,6 @@ impl Auth {
         let account = account.ok_or(PasswordFailure::Wrong)?;
         by_directory::renew_hash(&self.shared.cluster, name, &account, password).await;
         Ok(Identity::of(&(name.to_owned(), account)))
-    }
-
-    /// The directory that people may sign in by.
-    pub fn directory(&self) -> &Directory {
-        &self.shared.directory
     }
 
     /// Whether `password` is what was hashed to `stored`, the account's hash; slowed down as

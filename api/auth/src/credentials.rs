@@ -32,9 +32,10 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Whether a browser sends them by itself, with whatever a page of anybody has it ask.
+    /// Whether a browser sends them by itself, with whatever a page of anybody has it ask: it does
+    /// so with a password, too, once it has asked its user for one.
     pub fn are_ambient(&self) -> bool {
-        matches!(self, Self::Session(_) | Self::Certificate(_))
+        matches!(self, Self::Session(_) | Self::Certificate(_) | Self::Basic { .. })
     }
 }
 

@@ -33,6 +33,8 @@ const REMEMBERED_MS: u64 = 60_000;
 const REMEMBERED_MAX: usize = 4_096;
 /// Bytes a password may have: as many as the most characters may take.
 pub const PASSWORD_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
+/// Bytes of a name under which failures are kept.
+const THROTTLED_BYTES_MAX: usize = 200;
 /// Stands in for the hash of an account that does not exist: same parameters, no known password.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$aG9sZGZhc3QtZGVjb3ktc2FsdA$\
                      AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -43,8 +45,10 @@ pub enum PasswordFailure {
     /// No such account, or another password: both look alike.
     #[error("unknown user or wrong password")]
     Wrong,
-    /// Too many wrong ones for this account from this address.
-    #[error("too many wrong passwords for this account from this address; wait")]
+    /// Too many wrong ones for this account from this address, or from this address at all.
+    #[error(
+        "too many wrong passwords for this account, or for many accounts, from this address; wait"
+    )]
     TooMany {
         /// When it may be tried again.
         retry_after_s: u32,
@@ -109,6 +113,7 @@ impl Passwords {
         if self.is_remembered(&name, stored) {
             return Ok(());
         }
+        let account = throttled(account);
         let turn = self.throttle.take_turn(account, address, self.clock.monotonic_ms());
         let wait_ms = turn.map_err(|wait_ms| {
             let retry_after_s = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
@@ -117,7 +122,7 @@ impl Passwords {
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
 
         if ask.await? {
-            self.throttle.succeeded(account, address);
+            self.throttle.succeeded(account, address, self.clock.monotonic_ms());
             self.remember(name, stored);
             return Ok(());
         }
@@ -172,6 +177,16 @@ impl Passwords {
         context.update(password.as_bytes());
         context.sign().as_ref().to_vec()
     }
+}
+
+/// As much of a name as the throttle keeps: no account has a longer one, and many that are as long
+/// as a request may be must not fill the memory.
+fn throttled(account: &str) -> &str {
+    let mut end = account.len().min(THROTTLED_BYTES_MAX);
+    while !account.is_char_boundary(end) {
+        end -= 1;
+    }
+    &account[..end]
 }
 
 /// A place among those who wait for a check.

@@ -146,7 +146,9 @@ impl Content {
         digest: &Digest,
     ) -> Result<(Sealed, Coming), ContentFailure> {
         if start.unwrap_or(0) == 0 && turn.work.is_untouched(self, &upload.id) {
-            if let Some(kept) = self.kept_already(digest).await? {
+            if self.is_seen_by(&upload.meta.account, digest).await?
+                && let Some(kept) = self.kept_already(digest).await?
+            {
                 let sealed = self.compare(upload, turn, body, kept).await?;
                 return Ok((sealed, Coming::default()));
             }

@@ -83,9 +83,13 @@ pub struct UploadMeta {
 }
 
 impl UploadMeta {
-    /// Whether it is the same account in the same repository, whatever it showed.
+    /// Whether it is the same account in the same repository, whatever it showed. The account's
+    /// name alone does not do: another may have it by now.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
-        self.repository == other.repository && self.account == other.account
+        let id = |meta: &Self| meta.voucher.as_ref().map(|voucher| voucher.account);
+        self.repository == other.repository
+            && self.account == other.account
+            && id(self) == id(other)
     }
 }
 

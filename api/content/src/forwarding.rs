@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metadata::entry::Origin;
 use metadata::replica::ReplicaId;
 use metadata::vouchers::Voucher;
 use oci::digest::{Algorithm, Digest};
@@ -331,17 +332,21 @@ impl UploadOwner for Content {
 
     async fn finish(
         &self,
-        upload: &OwnedUpload,
+        asked: &OwnedUpload,
         start: Option<u64>,
         body: ByteStream,
         digest: &Digest,
     ) -> Result<u64, OwnerFailure> {
-        let (id, meta) = parsed(upload).map_err(to_owner)?;
+        let (id, meta) = parsed(asked).map_err(to_owner)?;
         if let Some(committed) = self.closed(&id, &meta, digest) {
             return Ok(committed.size);
         }
-        let upload = self.owned(upload).await.map_err(to_owner)?;
-        let finished = self.finish_here(upload, (start, body), digest, meta.voucher).await;
+        let upload = self.owned(asked).await.map_err(to_owner)?;
+        let origin = Some(&asked.origin).filter(|bytes| !bytes.is_empty());
+        // Nothing is decided by it.
+        let origin = origin.and_then(|bytes| Origin::decode(bytes).ok());
+        let finish = self.finish_here(upload, (start, body), digest, meta.voucher);
+        let finished = consensus::origin::on_behalf(origin, finish).await;
         finished.map(|committed| committed.size).map_err(to_owner)
     }
 
@@ -362,6 +367,7 @@ pub(crate) fn named(id: &(impl ToString + ?Sized), meta: &UploadMeta) -> OwnedUp
         repository: meta.repository.to_string(),
         account: meta.account.clone(),
         voucher: meta.voucher.as_ref().map(Voucher::encode).unwrap_or_default(),
+        origin: consensus::origin::told().map(|origin| origin.encode()).unwrap_or_default(),
     }
 }
 

@@ -283,7 +283,7 @@ impl Content {
 pub(crate) async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, ContentFailure>> + Send + 'static,
 ) -> Result<T, ContentFailure> {
-    let done = tokio::spawn(work).await;
+    let done = tokio::spawn(consensus::origin::carried(work)).await;
     done.unwrap_or_else(|error| {
         Err(ContentFailure::Fault(format!("a request's task ended: {error}")))
     })

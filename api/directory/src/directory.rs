@@ -6,6 +6,8 @@ use std::time::Duration;
 use consensus::cluster::{Cluster, Failure, Freshness};
 use metadata::directory::sync::{DirectoryRunBegin, DirectoryUser, DirectoryUsersPut};
 use metadata::directory::{self, LdapRow, READER_PASSWORD, RunRow};
+use metadata::jobs::running::JobHold;
+use metadata::vouchers::Voucher;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -16,7 +18,7 @@ use crate::ldap::connection::Connection;
 use crate::ldap::people::{self, Person};
 use crate::ldap::plan::Plan;
 use crate::settings::Checked;
-use crate::sync;
+use crate::sync::{self, Asked};
 
 /// People who sign in side by side.
 const SIGN_INS_MAX: usize = 16;
@@ -50,8 +52,19 @@ pub enum Tried {
     Unknown,
 }
 
+/// Stands in for the password of somebody whom the directory does not know: theirs is not sent for
+/// nothing.
+const DECOY: &str = "no password of anybody";
+
+/// The name of an entry that is not there, where people are.
+fn nobody(plan: &Plan) -> String {
+    let base = plan.row.user_searches.first().map_or("", |search| search.base_dn.as_str());
+    let comma = if base.is_empty() { "" } else { "," };
+    format!("cn=holdfast-nobody-8d1f0c52{comma}{base}")
+}
+
 /// Ends a task with whoever waits for it.
-struct AbortOnDrop(AbortHandle);
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -166,9 +179,37 @@ impl Directory {
     /// Refused where one goes on already, on whatever replica, and where people do not sign in by
     /// the directory.
     pub async fn begin_sync(&self) -> Result<RunRow, DirectoryFailure> {
-        let cluster = self.shared.cluster.clone();
-        let begin = DirectoryRunBegin { replica_id: cluster.replica_id() };
-        cluster.propose(begin.into()).await?;
+        let (run, row) = self.begin(None).await?;
+        // What can't be prepared stands in the report.
+        let asked = Asked { cluster: self.shared.cluster.clone(), run: run.id, voucher: None };
+        tokio::spawn(sync::run(asked, self.prepare(&row), std::future::pending()));
+        Ok(run)
+    }
+
+    /// Syncs for a job, which the worker that holds it may take over from another one; ends early
+    /// when `stopped` does. What it did, in a line.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not come to its end.
+    pub async fn sync_as_job(
+        &self,
+        hold: JobHold,
+        stopped: impl Future<Output = ()> + Send,
+    ) -> Result<String, String> {
+        let begun = self.begin(Some(hold)).await.map_err(|failure| failure.to_string());
+        let (run, row) = begun?;
+        let voucher = Some(Voucher::of_job(hold));
+        let asked = Asked { cluster: self.shared.cluster.clone(), run: run.id, voucher };
+        sync::run(asked, self.prepare(&row), stopped).await
+    }
+
+    /// Begins a sync; how the directory is reached at that moment.
+    async fn begin(&self, hold: Option<JobHold>) -> Result<(RunRow, LdapRow), DirectoryFailure> {
+        let cluster = &self.shared.cluster;
+        let (replica_id, job) = (cluster.replica_id(), hold.map(|hold| hold.id));
+        let begin = DirectoryRunBegin { replica_id, job };
+        cluster.propose_for(hold.map(Voucher::of_job), begin.into()).await?;
         let read = cluster.read(Freshness::Linearizable, |view| {
             Ok((directory::run(view)?, directory::ldap_in_use(view)?))
         });
@@ -176,9 +217,7 @@ impl Directory {
             let text = "people no longer sign in by the directory".to_owned();
             return Err(DirectoryFailure::Settings(text));
         };
-        // What can't be prepared stands in the report.
-        tokio::spawn(sync::run(cluster, self.prepare(&row), run.id));
-        Ok(run)
+        Ok((run, row))
     }
 
     fn prepare(&self, row: &LdapRow) -> Result<Arc<Plan>, DirectoryFailure> {
@@ -207,7 +246,13 @@ impl Directory {
             let found = people::find(&mut connection, &plan, &name).await?;
             let is_in = match (&found, &password) {
                 (Some(person), Some(password)) => connection.bind(&person.dn, password).await?,
-                _ => false,
+                // Whom it does not know costs the time of whom it does: nobody learns which it is.
+                (None, Some(_)) => {
+                    let tried = connection.bind(&nobody(&plan), DECOY).await;
+                    tracing::trace!(?tried, "asked for nobody");
+                    false
+                }
+                (_, None) => false,
             };
             connection.close().await;
             Ok::<Tried, DirectoryFailure>(match found {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use metadata::directory::commands::{ROOT_CERTS_BYTES_MAX, SEARCHES_MAX, TEXT_BYTES_MAX};
 use metadata::directory::{LdapRow, UserSearch};
+use metadata::jobs::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -211,26 +212,14 @@ fn short(field: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A cron expression as far as its letters and fields go.
+/// A cron expression of five fields, or a word.
 fn schedule(text: &str) -> Result<String, String> {
-    const WORDS: &[&str] = &["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly"];
     let text = text.trim();
     if text.is_empty() {
         return Ok(SCHEDULE.to_owned());
     }
-    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    let is_field = |field: &&str| {
-        field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*/,-?".contains(&byte))
-    };
-    if WORDS.contains(&text)
-        || text.len() <= 100 && fields.len() == 5 && fields.iter().all(is_field)
-    {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "syncSchedule is five fields of cron, minute first, such as \"0 */2 * * *\", or one of {}",
-        WORDS.join(", ")
-    ))
+    let read = Schedule::parse_without_seconds(text);
+    read.map(|_| text.to_owned()).map_err(|error| format!("syncSchedule: {error}"))
 }
 
 #[cfg(test)]

@@ -53,12 +53,12 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
         return Ok(created(&repository, &digest));
     }
     let blob = announced.filter(|digest| carries_blob(&call, digest));
-    if blob.is_some() {
-        check_layer_length(&call, None)?;
-        check_room(&call, &repository, blob.as_ref(), None).await?;
-    }
     let (account, voucher) = (caller.account().to_owned(), caller.voucher());
     let meta = UploadMeta { repository, account, voucher };
+    if blob.is_some() {
+        check_layer_length(&call, None)?;
+        check_room(&call, &meta, blob.as_ref(), None).await?;
+    }
     let content = &call.context.content;
     let id = content.open_upload(&meta, &algorithms).await?;
     match blob {
@@ -70,7 +70,7 @@ pub async fn start(call: Call, repository: RepositoryName) -> Result<Response, P
 /// `PATCH <location>`: appends a chunk, or a whole stream.
 pub async fn append(call: Call, repository: RepositoryName, id: &str) -> Result<Response, Problem> {
     let (id, meta, start) = enter(&call, repository, id).await?;
-    check_room(&call, &meta.repository, None, start).await?;
+    check_room(&call, &meta, None, start).await?;
     let content = call.context.content.clone();
     let appended = content.append(&id, &meta, start, stream_of(call)).await;
     let offset = appended.map_err(|failure| located(failure, &meta.repository, &id))?;
@@ -81,7 +81,7 @@ pub async fn append(call: Call, repository: RepositoryName, id: &str) -> Result<
 pub async fn close(call: Call, repository: RepositoryName, id: &str) -> Result<Response, Problem> {
     let digest = closing_digest(&call)?;
     let (id, meta, start) = enter(&call, repository, id).await?;
-    check_room(&call, &meta.repository, Some(&digest), start).await?;
+    check_room(&call, &meta, Some(&digest), start).await?;
     let content = call.context.content.clone();
     let finished = content.finish(&id, &meta, start, stream_of(call), &digest).await;
     finished.map_err(|failure| located(failure, &meta.repository, &id))?;
@@ -208,7 +208,7 @@ async fn check_writable(
 /// request says how many they are.
 async fn check_room(
     call: &Call,
-    repository: &RepositoryName,
+    UploadMeta { repository, account, .. }: &UploadMeta,
     digest: Option<&Digest>,
     start: Option<u64>,
 ) -> Result<(), Problem> {
@@ -217,7 +217,7 @@ async fn check_room(
         if settings::get(view)?.read_only {
             return Ok(Some(Refusal::ReadOnly));
         }
-        quotas::refusal(view, repository.namespace(), (digest, bytes))
+        quotas::refusal(view, (repository.namespace(), account), (digest, bytes))
     });
     read.await?.map_or(Ok(()), |refusal| Err(refusal.into()))
 }

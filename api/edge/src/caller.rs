@@ -5,6 +5,7 @@
 //! that a right taken away before is gone (P5 of docs/architecture.md). Only a replica that is cut
 //! off from the majority goes on by the rights it last knew, for pulls by digest, for a while (P8).
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct Caller {
     pub identity: Identity,
     /// Whether rights are those last known, because no majority answers.
     pub is_stale: bool,
+    /// Whether they were let in as a system administrator.
+    as_administrator: bool,
     origin: String,
     admission: Admission,
 }
@@ -106,7 +109,8 @@ impl Caller {
         }
         let is_stale = settle(context, admission.need).await?;
         let address = Connected::of(parts).address.ip();
-        let mut caller = Self { identity: Identity::anonymous(), is_stale, origin, admission };
+        let (identity, as_administrator) = (Identity::anonymous(), false);
+        let mut caller = Self { identity, is_stale, as_administrator, origin, admission };
         match context.auth.identify(credentials, address).await {
             Ok(identity) => caller.identity = identity,
             Err(failure) => {
@@ -132,7 +136,8 @@ impl Caller {
 
     /// What they showed, for the state machine to look at again.
     pub fn voucher(&self) -> Option<Voucher> {
-        self.identity.voucher()
+        let as_administrator = self.as_administrator;
+        self.identity.voucher().map(|voucher| Voucher { as_administrator, ..voucher })
     }
 
     /// The account's name, where there is one; the empty text for the anonymous caller.
@@ -182,6 +187,13 @@ impl Caller {
             }
             _ => Ok(permitted),
         }
+    }
+
+    /// Goes on only for a system administrator, as whom they ask from here on: what they have the
+    /// state machine do is refused where they are none by then.
+    pub fn into_administrator(self) -> Result<Self, Problem> {
+        self.permit_system()?;
+        Ok(Self { as_administrator: true, ..self })
     }
 
     /// Goes on only for a system administrator, not narrowed by a token.
@@ -293,6 +305,10 @@ fn pay(context: &Context, parts: &Parts, account: Option<&str>) -> Result<(), Pr
 /// How long a question about the cluster's health waits for the cluster.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// A replica that waited in vain for the read barrier is cut off where a majority has been silent
+/// for so long; else it lags behind one that answers, and must not go on by what it knew.
+const SILENCE_MIN: Duration = Duration::from_secs(3);
+
 fn no_leader() -> Failure {
     Failure::unavailable(Unavailable::NoLeader)
 }
@@ -306,16 +322,24 @@ async fn settle(context: &Context, need: Need) -> Result<bool, Problem> {
     if need != Need::Fresh && is_tolerable(context, context.cluster.quorum_ok().err()) {
         return Ok(true);
     }
-    let barrier = context.cluster.barrier();
+    let mut barrier = pin!(context.cluster.barrier());
     let settled = match need {
-        Need::FreshIfQuick => timeout(MOMENT, barrier).await.unwrap_or_else(|_| Err(no_leader())),
+        Need::FreshIfQuick => match timeout(MOMENT, &mut barrier).await {
+            Ok(settled) => settled,
+            Err(_) if context.cluster.majority_silent() >= MOMENT => Err(no_leader()),
+            // A majority answers; it is this replica that lags, and it may not know of what was
+            // taken away.
+            Err(_) => barrier.await,
+        },
         _ => barrier.await,
     };
     let Err(failure) = settled else { return Ok(false) };
-    let is_cut_off = matches!(
+    let is_without = matches!(
         failure,
         Failure::Unavailable { reason: Unavailable::NoMajority | Unavailable::NoLeader, .. }
     );
+    let silence = if need == Need::FreshIfQuick { MOMENT } else { SILENCE_MIN };
+    let is_cut_off = is_without && context.cluster.majority_silent() >= silence;
     let without_ms = is_cut_off.then(|| context.cluster.quorum_ok().err().unwrap_or(0));
     if need != Need::Fresh && is_tolerable(context, without_ms) {
         return Ok(true);

@@ -1,9 +1,10 @@
 //! What a request shows of who sends it: the header, the session of the pages, the certificate of
 //! the connection; the first that is there counts.
 //!
-//! The last two a browser sends by itself, whoever's page has it ask. So a change that comes with
-//! one of them must come from a page of ours: browsers say where a request comes from, and within a
-//! session the page proves that it could read an answer of ours.
+//! The last two a browser sends by itself, whoever's page has it ask, and a password that it once
+//! asked its user for. So a change that comes with one of them must come from a page of ours:
+//! browsers say where a request comes from, and within a session the page proves that it could read
+//! an answer of ours.
 
 use auth::credentials::Credentials;
 use auth::page_session::is_csrf_token;
@@ -42,9 +43,14 @@ pub fn of(parts: &Parts) -> Credentials {
 
 /// The text of the session in the request's cookies.
 pub fn session(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    cookie(headers, SESSION_COOKIE)
+}
+
+/// The text of the first cookie of that name.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<Zeroizing<String>> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-    let found = pairs.find_map(|pair| pair.trim().strip_prefix(SESSION_COOKIE)?.strip_prefix('='));
+    let found = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
     found.map(|text| Zeroizing::new(text.to_owned()))
 }
 

@@ -18,6 +18,7 @@ pub mod credentials;
 pub mod form;
 pub mod limits;
 pub mod management_form;
+pub mod manifest_deletion;
 pub mod origin;
 pub mod paging;
 pub mod problem;

@@ -23,6 +23,16 @@ pub fn respond(problem: &Problem, request: &RequestId) -> Response {
     form::response(problem, form.status, vec![ErrorItem { code: form.code, message, detail }])
 }
 
+/// What a person is told of it.
+pub fn message(problem: &Problem) -> String {
+    form::message(problem)
+}
+
+/// The status by which a problem is answered.
+pub fn status(problem: &Problem) -> StatusCode {
+    form_of(problem).status
+}
+
 fn form_of(problem: &Problem) -> Form {
     use StatusCode as S;
     let invalid = Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS");
@@ -94,8 +104,10 @@ fn form_of_account(problem: &AccountProblem) -> Form {
         AccountProblem::PasswordNeeded
         | AccountProblem::OtherSite
         | AccountProblem::RobotManages
+        | AccountProblem::SignInRefused(_)
         | AccountProblem::CsrfTokenMissing => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
         AccountProblem::CacheUnknown { .. } => Form::new(S::BAD_REQUEST, "INVALID_USER_SETTINGS"),
+        AccountProblem::AnswerLost => Form::new(S::CONFLICT, "IDEMPOTENCY_ANSWER_LOST"),
         AccountProblem::UserUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_USER"),
     }
 }
@@ -105,7 +117,8 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
     match refusal {
         #[rustfmt::skip]
         R::Denied { .. } | R::NotAuthorized { .. } | R::PasswordsRefused | R::Outsider { .. }
-        | R::CredentialsRevoked { .. } => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
+        | R::OpenIdNotAdmitted { .. } | R::CredentialsRevoked { .. }
+        => Form::new(S::FORBIDDEN, "NOT_AUTHORIZED"),
         #[rustfmt::skip]
         R::ReadOnly | R::LastAdministrator { .. } | R::AccountIsSystem { .. }
         | R::RecoveryAdministrator { .. } => Form::new(S::METHOD_NOT_ALLOWED, "NOT_ALLOWED"),
@@ -115,27 +128,27 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         }
         #[rustfmt::skip]
         R::TagLimitOnImmutable { .. } | R::TagsOverLimit { .. } | R::TagLimitReached { .. }
-        | R::TagNotDeleted { .. } | R::TagExists { .. } | R::UndeleteTooLarge
-        | R::QuotaExceeded { .. } => form_of_rule(refusal),
+        | R::TagNotDeleted { .. } | R::TagExists { .. } | R::UndeleteTooLarge | R::RequestKeyReused
+        | R::QuotaExceeded { .. } | R::RequestKeysFull { .. } => form_of_rule(refusal),
         #[rustfmt::skip]
         R::AccountUnknown { .. } | R::AccountIsUser { .. } | R::AccountIsOrganization { .. }
         | R::AccountExists { .. } | R::AccountGoing { .. } | R::GroupMemberUnknown { .. }
         | R::TeamUnknown | R::TeamExists { .. } | R::TeamElsewhere { .. }
         | R::PasswordChanged { .. } => form_of_account_refusal(refusal),
-        R::AccessTokenUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_API_TOKEN"),
-        R::PublicKeyUnknown => Form::new(S::NOT_FOUND, "NO_SUCH_PUBLIC_KEY"),
+        #[rustfmt::skip]
+        R::JobUnknown | R::CronUnknown { .. } | R::ActionConfigUnknown { .. } | R::PublicKeyUnknown
+        | R::WorkerUnknown { .. } | R::AccessTokenUnknown | R::JoinTokenUnknown { .. }
+        | R::JoinTokenExpired { .. } | R::JoinTokenUsedUp { .. } => unknown(refusal),
         R::PublicKeyTaken => Form::new(S::BAD_REQUEST, "PUBLIC_KEY_EXISTS"),
         #[rustfmt::skip]
-        R::AccountNameInvalid { .. } | R::TeamNameInvalid { .. } | R::JoinTokenUnfit { .. }
-        | R::RobotUnfit { .. } | R::ManifestTooLarge | R::DirectoryNotReady { .. }
-        | R::SizeMismatch { .. } | R::TooMuch { .. }
+        R::AccountNameInvalid { .. } | R::AccountNameReserved { .. }
+        | R::TeamNameInvalid { .. } | R::JoinTokenUnfit { .. } | R::RobotUnfit { .. }
+        | R::ManifestTooLarge | R::DirectoryNotReady { .. } | R::OpenIdNotReady { .. }
+        | R::SizeMismatch { .. } | R::TooMuch { .. } | R::JobUnfit { .. }
         => Form::new(S::BAD_REQUEST, "INVALID_PARAMETERS"),
         R::RepositoryExists { .. } => Form::new(S::BAD_REQUEST, "REPOSITORY_EXISTS"),
         R::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "INVALID_REPOSITORY_NAME"),
         R::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPOSITORY"),
-        #[rustfmt::skip]
-        R::JoinTokenUnknown { .. } | R::JoinTokenExpired { .. } | R::JoinTokenUsedUp { .. }
-        => Form::new(S::NOT_FOUND, "NO_SUCH_JOIN_TOKEN"),
         R::MemberUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REPLICA"),
         R::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_LAYER"),
         R::ManifestUnknown { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_REF"),
@@ -155,12 +168,29 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | R::MachineTaken { .. } | R::MembersExhausted | R::JoinTokenExists { .. }
         | R::AccessTokenExists | R::ClusterExists { .. } | R::BlobNeeded { .. }
         | R::GenerationPassed { .. } | R::HolderListed { .. } | R::HolderUnlisted { .. }
-        | R::CopiesTooFew { .. } | R::ClusterFull { .. }
+        | R::CopiesTooFew { .. } | R::ClusterFull { .. } | R::JobHoldOver
         => Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     }
 }
 
-/// Refusals by the rules of a repository or namespace, which [`form_of_refusal`] names.
+/// One of a kind is not there that [`form_of_refusal`] names.
+fn unknown(refusal: &Refusal) -> Form {
+    let code = match refusal {
+        Refusal::JobUnknown => "NO_SUCH_JOB",
+        Refusal::JoinTokenUnknown { .. }
+        | Refusal::JoinTokenExpired { .. }
+        | Refusal::JoinTokenUsedUp { .. } => "NO_SUCH_JOIN_TOKEN",
+        Refusal::CronUnknown { .. } => "NO_SUCH_CRON",
+        Refusal::ActionConfigUnknown { .. } => "NO_SUCH_ACTION_CONFIG",
+        Refusal::WorkerUnknown { .. } => "NO_SUCH_WORKER",
+        Refusal::AccessTokenUnknown => "NO_SUCH_API_TOKEN",
+        _ => "NO_SUCH_PUBLIC_KEY",
+    };
+    Form::new(StatusCode::NOT_FOUND, code)
+}
+
+/// Refusals by the rules of repositories, namespaces and keys of requests, which
+/// [`form_of_refusal`] names.
 fn form_of_rule(refusal: &Refusal) -> Form {
     use StatusCode as S;
     match refusal {
@@ -168,6 +198,8 @@ fn form_of_rule(refusal: &Refusal) -> Form {
         Refusal::TagNotDeleted { .. } => Form::new(S::NOT_FOUND, "NO_SUCH_TAG"),
         Refusal::TagExists { .. } => Form::new(S::CONFLICT, "TAG_EXISTS"),
         Refusal::QuotaExceeded { .. } => Form::new(S::FORBIDDEN, "QUOTA_EXCEEDED"),
+        Refusal::RequestKeyReused => Form::new(S::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED"),
+        Refusal::RequestKeysFull { .. } => Form::new(S::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"),
         _ => Form::new(S::CONFLICT, "NOT_ALLOWED"),
     }
 }

@@ -92,8 +92,11 @@ pub enum Problem {
         /// What was wrong with them.
         reason: String,
     },
-    /// Too many wrong passwords for one account from one address.
-    #[error("too many wrong passwords for this account from this address; wait and try again")]
+    /// Too many wrong passwords for one account from one address, or from one address at all.
+    #[error(
+        "too many wrong passwords for this account, or for many accounts, from this address; wait \
+         and try again"
+    )]
     TooManyAttempts {
         /// When.
         retry_after_s: u32,
@@ -285,6 +288,15 @@ pub enum AccountProblem {
          answers as csrfToken"
     )]
     CsrfTokenMissing,
+    /// The OpenID provider does not vouch for them as it should, or not for them.
+    #[error("you are not signed in: {0}")]
+    SignInRefused(String),
+    /// A request that was carried out under its key comes again, and can't be answered again.
+    #[error(
+        "a request with this Idempotency-Key was carried out; its answer was lost with the \
+         replica that was to give it, and was not made again: look at what it changed"
+    )]
+    AnswerLost,
     /// It is a program of an organization.
     #[error("robots push and pull, and manage nothing; sign in as a person")]
     RobotManages,

@@ -123,20 +123,19 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         R::TooMuch { .. } => Form::new(S::BAD_REQUEST, "UNSUPPORTED"),
         // A push to a namespace whose former owner's things are still being removed.
         R::AccountGoing { .. } => Form::new(S::CONFLICT, "DENIED").because("ACCOUNT_BEING_DELETED"),
-        R::AccountNameInvalid { .. } | R::RepositoryNameUnfit { .. } => {
-            Form::new(S::BAD_REQUEST, "NAME_INVALID")
-        }
+        #[rustfmt::skip]
+        R::AccountNameInvalid { .. } | R::AccountNameReserved { .. }
+        | R::RepositoryNameUnfit { .. } => Form::new(S::BAD_REQUEST, "NAME_INVALID"),
         R::RepositoryUnknown { .. } => Form::new(S::NOT_FOUND, "NAME_UNKNOWN"),
         R::BlobUnknown { .. } => Form::new(S::NOT_FOUND, "BLOB_UNKNOWN"),
         R::BlobReferenced { .. } => unsupported.because("BLOB_REFERENCED"),
-        R::SizeMismatch { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
-        #[rustfmt::skip]
-        R::ReceiptsTooFew { .. } | R::ReceiptStale { .. }
-        | R::HoldersTooFew { .. } => {
+        R::SizeMismatch { .. } | R::ManifestTooLarge => {
+            Form::new(S::BAD_REQUEST, "MANIFEST_INVALID")
+        }
+        R::ReceiptsTooFew { .. } | R::ReceiptStale { .. } | R::HoldersTooFew { .. } => {
             Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE").because("TOO_FEW_HOLDERS")
-        },
+        }
         R::ManifestBlobsUnknown { .. } => Form::new(S::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
-        R::ManifestTooLarge => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
         R::ManifestUnknown { .. } | R::TagUnknown { .. } => {
             Form::new(S::NOT_FOUND, "MANIFEST_UNKNOWN")
         }
@@ -166,7 +165,10 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | R::TagExists { .. } | R::DirectoryNotReady { .. } | R::SyncRunning { .. } | R::SyncOver
         | R::AccountIsSystem { .. } | R::RecoveryAdministrator { .. } | R::PublicKeyUnknown
         | R::PublicKeyTaken | R::TokenKeyRotated | R::ClientAuthorityMissing | R::PasswordsRefused
-        | R::RobotUnfit { .. } | R::Outsider { .. }
+        | R::RobotUnfit { .. } | R::Outsider { .. } | R::OpenIdNotReady { .. }
+        | R::OpenIdNotAdmitted { .. } | R::RequestKeyReused | R::RequestKeysFull { .. }
+        | R::JobUnknown | R::JobHoldOver | R::JobUnfit { .. } | R::CronUnknown { .. }
+        | R::ActionConfigUnknown { .. } | R::WorkerUnknown { .. }
         => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
 }

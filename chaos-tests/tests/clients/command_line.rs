@@ -18,6 +18,8 @@ use crate::ends_well;
 pub(crate) mod desk;
 #[path = "command_line/directory.rs"]
 mod directory;
+#[path = "command_line/jobs.rs"]
+mod jobs;
 #[path = "command_line/tags.rs"]
 mod tags;
 
@@ -37,6 +39,7 @@ async fn an_administrator_sets_up_a_company_by_commands() {
     settings_are_set(&desk).await;
     tags::come_go_and_come_back(&desk).await;
     tags::are_counted_and_bounded(&desk).await;
+    jobs::are_run_followed_and_ended(&desk).await;
     what_is_deleted_is_gone(&desk).await;
     lists_are_followed_to_their_end(&desk).await;
     bash_completes(&desk).await;

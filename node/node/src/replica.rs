@@ -12,6 +12,8 @@ use blobs::store::{BlobStore, Options};
 use consensus::cluster::Cluster;
 use consensus::start::{StartError, StartOptions, Tuning};
 use content::content::{Content, Limits as ContentLimits};
+use jobs::kinds;
+use jobs::runner::Runner;
 use tokio::runtime::Handle;
 use tools::cli::ServeRequest;
 use tools::config::Config;
@@ -32,6 +34,9 @@ use crate::public_port::{Listeners, PublicPort, ServerCertificate};
 use crate::signals::{Signals, Wish};
 use crate::telemetry::{self, Level};
 use crate::{VERSION, boot, descriptors, disk, full_disk, house, runtimes};
+
+/// How long jobs may take to stop before others take them over.
+const JOBS_MAX: Duration = Duration::from_secs(5);
 
 /// Runs a replica until it is told to stop: what `holdfast serve` does.
 pub fn serve(request: ServeRequest) -> Result<(), Stop> {
@@ -112,10 +117,12 @@ impl Start {
             }
         };
         house::keep(&mut tasks, &content, &opened.health);
+        let jobs = Runner::start(cluster.clone(), kinds::all(&opened.health.context.auth));
         let ended = self.until_the_end(&mut signals, &cluster, &opened.certificate()).await;
 
         let drain_max = Duration::from_secs(u64::from(config.limits.drain_max_s));
-        opened.drain(drain_max).await;
+        // Jobs are given back while a majority still answers through this replica.
+        tokio::join!(opened.drain(drain_max), jobs.drain(JOBS_MAX.min(drain_max)));
         cluster.shutdown().await;
         drop(tasks);
         close(store, content_folder).await;

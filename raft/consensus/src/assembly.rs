@@ -191,6 +191,7 @@ fn spawn_tasks(replica: &Arc<Replica>) {
     runtime.spawn(crate::identity::renewal::run(replica.clone()));
     runtime.spawn(snapshots::run(replica.clone()));
     runtime.spawn(probe(replica.clone()));
+    runtime.spawn(tick(replica.clone()));
     runtime.spawn(note_damage(replica.clone()));
     runtime.spawn(announcing::run(replica.clone()));
 }
@@ -206,6 +207,14 @@ async fn probe(replica: Arc<Replica>) {
             // The round itself notes that a majority has answered.
             let _ = tokio::time::timeout(PROBE, replica.read_rounds.next()).await;
         }
+    }
+}
+
+/// Tells silence of the others from a standstill of this process.
+async fn tick(replica: Arc<Replica>) {
+    tokio::select! {
+        () = replica.quorum.clone().tick_on() => {}
+        () = replica.stopping() => {}
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use metadata::audit::deed::is_told_with_its_origin;
 use metadata::command::Command;
+use metadata::entry::Origin;
 use metadata::members::{MemberRemove, MemberRow};
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
@@ -109,8 +112,9 @@ impl Cluster {
     ///
     /// Within a request ([`crate::origin`]) the command tells the audit log who asks.
     pub async fn propose(&self, command: Command) -> Result<Answer, Failure> {
-        let origin = origin::told_with(&command);
-        self.replica.clone().propose_for(Behalf { origin, voucher: None }, command).await
+        let origin = self.told_with(&command).await?;
+        let behalf = Behalf { origin, ..Behalf::default() };
+        self.replica.clone().propose_for(behalf, command).await
     }
 
     /// The same on somebody's behalf: refused where what they showed (`voucher`; `None` for the
@@ -118,14 +122,28 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// As [`Cluster::propose`], and [`Refusal::CredentialsRevoked`].
+    /// As [`Cluster::propose`], and [`Refusal::CredentialsRevoked`]. The first command of a request
+    /// that comes under a key of its client ([`origin::comes_under`]) is carried out once under
+    /// that key, whichever replica is asked: [`Refusal::RequestKeyReused`],
+    /// [`Refusal::RequestKeysFull`].
     pub async fn propose_for(
         &self,
         voucher: Option<Voucher>,
         command: Command,
     ) -> Result<Answer, Failure> {
-        let origin = origin::told_with(&command);
-        self.replica.clone().propose_for(Behalf { origin, voucher }, command).await
+        let origin = self.told_with(&command).await?;
+        let request_key = if voucher.is_some() { origin::take_key() } else { None };
+        let behalf = Behalf { origin, voucher, request_key };
+        self.replica.clone().propose_for(behalf, command).await
+    }
+
+    /// What is told with a command: nothing with one that the audit log does not keep.
+    async fn told_with(&self, command: &Command) -> Result<Option<Origin>, Failure> {
+        if !origin::is_known() {
+            return Ok(None);
+        }
+        let read = self.replica.tables.read(|view| is_told_with_its_origin(view, command));
+        Ok(if read.await? { origin::told() } else { None })
     }
 
     /// Waits until this replica has applied all that was acknowledged anywhere before the call.
@@ -189,7 +207,10 @@ impl Cluster {
     pub fn voters(&self) -> Vec<ReplicaId> {
         self.replica.voters()
     }
+}
 
+/// How it is.
+impl Cluster {
     /// Whether a majority answers; otherwise for how many milliseconds none has.
     ///
     /// # Errors
@@ -197,6 +218,11 @@ impl Cluster {
     /// The milliseconds, once they are more than P8 allows (10 s).
     pub fn quorum_ok(&self) -> Result<(), u64> {
         self.replica.quorum.judge()
+    }
+
+    /// For how long no majority has answered this replica, while it ran. It asks every second.
+    pub fn majority_silent(&self) -> Duration {
+        self.replica.quorum.silent()
     }
 
     /// What this replica knows of the cluster's health. Answers without a majority.
@@ -237,6 +263,12 @@ impl Cluster {
         self.replica.sealing.seal(context, secret)
     }
 
+    /// A hash of `parts` for the use `context`, the same on every replica of this cluster: whoever
+    /// reads it, in a copy of the tables say, can't try out what it was made of.
+    pub fn keyed_hash(&self, context: &str, parts: &[&[u8]]) -> [u8; 32] {
+        self.replica.sealing.keyed_hash(context, parts)
+    }
+
     /// Opens what [`Cluster::seal`] sealed on any replica.
     pub fn open_sealed(
         &self,
@@ -244,6 +276,12 @@ impl Cluster {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.replica.sealing.open(context, sealed)
+    }
+
+    /// A key of this cluster for one purpose, the same on every replica; `purpose` is its parts one
+    /// after the other.
+    pub fn derived_key(&self, purpose: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        self.replica.sealing.derived(purpose)
     }
 
     /// Connects to a peer, with mutual TLS, for one of the protocols `alpn`.
@@ -284,7 +322,7 @@ impl Cluster {
     /// [`Failure::Refused`] where there is no such member.
     pub async fn remove_member(&self, replica_id: ReplicaId) -> Result<(), Failure> {
         let remove = MemberRemove { replica_id };
-        let origin = origin::told_with(&remove.clone().into());
+        let origin = origin::told();
         let removal = crate::removal::remove(self.replica.clone(), remove, origin);
         let removed = self.replica.runtime.spawn(removal).await;
         removed.unwrap_or_else(|_| Err(Failure::unavailable(Unavailable::ShuttingDown)))

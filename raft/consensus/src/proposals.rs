@@ -14,6 +14,7 @@ use metadata::entry::{Origin, Proposal};
 use metadata::outcome::{self, Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
+use metadata::request_keys::RequestKey;
 use metadata::sessions::SessionOpen;
 use metadata::vouchers::Voucher;
 use rand::RngCore;
@@ -42,6 +43,8 @@ pub(crate) struct Behalf {
     pub(crate) origin: Option<Origin>,
     /// What they showed, which must still hold when the command is carried out.
     pub(crate) voucher: Option<Voucher>,
+    /// Under which key of its client the request comes, with its first command.
+    pub(crate) request_key: Option<RequestKey>,
 }
 
 /// This replica's commands.
@@ -103,9 +106,16 @@ impl Proposals {
         let session = self.session(began).await?;
         let number = self.open_number();
         let _closing = Closing { numbers: &self.numbers, number };
-        let Behalf { origin, voucher } = behalf;
-        let (lowest_open, random) = (0, random());
-        let proposal = Proposal { session, number, lowest_open, random, command, origin, voucher };
+        let proposal = Proposal {
+            session,
+            number,
+            lowest_open: 0,
+            random: random(),
+            command,
+            origin: behalf.origin,
+            voucher: behalf.voucher,
+            request_key: behalf.request_key,
+        };
         match self.carry(proposal, began).await? {
             Ok(answer) => Ok(answer),
             // Another process was started over this replica's folder, or the replica was removed.
@@ -141,8 +151,8 @@ impl Proposals {
 
     fn without_session(&self, command: Vec<u8>) -> Proposal {
         let (session, number, lowest_open, random) = (0, 0, 0, self.life);
-        let Behalf { origin, voucher } = Behalf::default();
-        Proposal { session, number, lowest_open, random, command, origin, voucher }
+        let Behalf { origin, voucher, request_key } = Behalf::default();
+        Proposal { session, number, lowest_open, random, command, origin, voucher, request_key }
     }
 
     fn open_number(&self) -> u64 {
@@ -195,6 +205,7 @@ impl Proposals {
             };
         }
         let wait = until.saturating_duration_since(Instant::now()).min(TRY_MAX);
+        let request_key = proposal.request_key.as_ref().map(RequestKey::encode);
         let request = peer::ProposeRequest {
             sender: Some(self.peers.sender()),
             session: proposal.session,
@@ -205,6 +216,7 @@ impl Proposals {
             origin: proposal.origin.as_ref().map(Origin::encode).unwrap_or_default().into(),
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(0),
             voucher: proposal.voucher.as_ref().map(Voucher::encode).unwrap_or_default().into(),
+            request_key: request_key.unwrap_or_default().into(),
         };
         let mut client = self.peers.client(leader, Lane::Commands);
         match tokio::time::timeout(wait, client.propose(request)).await {

@@ -60,7 +60,10 @@ pub(crate) async fn remove(
         }
     });
     demoted.await?;
-    replica.propose_for(Behalf { origin, voucher: None }, Command::from(member)).await.map(|_| ())
+    replica
+        .propose_for(Behalf { origin, ..Behalf::default() }, Command::from(member))
+        .await
+        .map(|_| ())
 }
 
 async fn demoted_once(replica: &Arc<Replica>, member: ReplicaId) -> bool {

@@ -7,6 +7,8 @@ pub mod recovery;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
+use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
@@ -116,6 +118,38 @@ impl SealingKey {
         Ok(secret)
     }
 
+    /// A key for one purpose, which says nothing of this one nor of those for other purposes. Who
+    /// needs many nonces takes a random number into the purpose instead.
+    ///
+    /// Source: RFC 5869.
+    pub fn derived(&self, purpose: &[&[u8]]) -> Zeroizing<[u8; KEY_BYTES]> {
+        let salt = Salt::new(HKDF_SHA256, b"holdfast derived key");
+        let pseudorandom = salt.extract(&*self.key);
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        pseudorandom
+            .expand(purpose, HKDF_SHA256)
+            .and_then(|derived| derived.fill(&mut *key))
+            .expect("a key is as long as the hash");
+        key
+    }
+
+    /// HMAC-SHA256 of `parts` under a key made of this one for `context` alone; each part counts
+    /// with its length.
+    pub fn keyed_hash(&self, context: &str, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+        let mut named = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.key));
+        named.update(b"holdfast keyed hash\0");
+        named.update(context.as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, named.sign().as_ref());
+        let mut hash = hmac::Context::with_key(&key);
+        for part in parts {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut bytes = [0; KEY_BYTES];
+        bytes.copy_from_slice(hash.sign().as_ref());
+        bytes
+    }
+
     fn cipher(&self) -> LessSafeKey {
         let key = UnboundKey::new(&CHACHA20_POLY1305, &*self.key);
         LessSafeKey::new(key.expect("the cipher's keys have 32 bytes"))
@@ -212,6 +246,15 @@ mod tests {
         let sealed = unhex(include_str!("../golden/sealed.hex").trim()).unwrap();
         assert_eq!(key.open("certificates/ca", &sealed).unwrap().as_slice(), b"a secret of old");
         assert_eq!(key.to_text().as_str(), include_str!("../golden/sealing.key"));
+    }
+
+    #[test]
+    fn a_derived_key_is_for_its_purpose_and_its_cluster() {
+        let (key, other) = (SealingKey::generate(), SealingKey::generate());
+        assert_eq!(key.derived(&[b"a", b"b"]), key.derived(&[b"a", b"b"]));
+        assert_ne!(key.derived(&[b"a", b"b"]), key.derived(&[b"a", b"c"]));
+        assert_ne!(key.derived(&[b"a"]), other.derived(&[b"a"]));
+        assert_ne!(key.derived(&[]).as_slice(), key.to_bytes().as_slice());
     }
 
     #[test]

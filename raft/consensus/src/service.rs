@@ -12,6 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use metadata::entry::{Origin, Proposal};
 use metadata::outcome;
 use metadata::replica::ReplicaId;
+use metadata::request_keys::RequestKey;
 use metadata::vouchers::Voucher;
 use openraft::ServerState;
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
@@ -251,6 +252,10 @@ impl Peer for Calls {
         let origin = (!request.origin.is_empty()).then(|| Origin::decode(&request.origin));
         let origin = origin.transpose();
         let origin = origin.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let request_key = Some(&request.request_key).filter(|bytes| !bytes.is_empty());
+        let request_key = request_key.map(|bytes| RequestKey::decode(bytes)).transpose();
+        let request_key =
+            request_key.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let proposal = Proposal {
             session: request.session,
             number: request.number,
@@ -259,6 +264,7 @@ impl Peer for Calls {
             command: request.command.to_vec(),
             voucher,
             origin,
+            request_key,
         };
         let not_leader = || (Said::NotLeader(replica.leader_name()), 0);
         if !replica.takes_proposals() {

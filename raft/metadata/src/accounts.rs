@@ -6,6 +6,7 @@ use crate::codec::{message, numbered};
 use crate::directory;
 use crate::key;
 use crate::moment::Moment;
+use crate::openid;
 use crate::page::{Listing, Page};
 use crate::refusal::Refusal;
 use crate::row;
@@ -16,8 +17,10 @@ pub mod commands;
 pub mod counts;
 pub mod deletion;
 
-/// The old product kept its administrators in an organization of this name; nobody may take it.
-const RESERVED: &str = "docker-datacenter";
+/// Names that nobody may take. The old product kept its administrators in an organization of the
+/// first; the second stands in a path of the API where an account's name stands otherwise, which a
+/// test of the surface compares with its routes.
+pub const RESERVED: &[&str] = &["docker-datacenter", "language"];
 
 /// An account's name in bytes, at most.
 const NAME_BYTES_MAX: usize = 100;
@@ -218,6 +221,7 @@ pub(crate) fn remove(tables: &mut impl Write, name: &str, row: &AccountRow) -> R
         tables.delete(Table::AccountFilters, &key::join(&[&[letter], name.as_bytes()]));
     }
     directory::forget(tables, &row.id);
+    openid::forget(tables, &row.id)?;
     tables.delete(Table::AccountIds, &row.id);
     tables.delete(Table::Accounts, name.as_bytes());
     Ok(())
@@ -274,7 +278,10 @@ pub(crate) fn check_not_taken(read: &impl Read, name: &str) -> Ruling<()> {
 /// A name must be fit to be a repository's namespace, and not look like an id.
 pub(crate) fn check_name(name: &str) -> Ruling<()> {
     let one_component = !name.contains('/') && RepositoryName::parse(name).is_ok();
-    let fits = one_component && name.len() <= NAME_BYTES_MAX && name != RESERVED;
+    let fits = one_component && name.len() <= NAME_BYTES_MAX;
+    if RESERVED.contains(&name) {
+        return Err(Refusal::AccountNameReserved { name: name.to_owned() }.into());
+    }
     if fits && !looks_like_an_id(name) {
         Ok(())
     } else {

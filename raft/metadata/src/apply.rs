@@ -18,6 +18,7 @@ use crate::page_sessions;
 use crate::refusal::Refusal;
 use crate::releases;
 use crate::repositories::deletion;
+use crate::request_keys;
 use crate::ruling::{Ruling, Stop};
 use crate::sessions::{self, Admission};
 use crate::tables::{Damage, Draft, VALUE_BYTES_MAX, Write};
@@ -35,6 +36,8 @@ const RELEASES_SWEPT_MAX: usize = 64;
 const SESSIONS_SWEPT_MAX: usize = 16;
 /// Ends of what is held for deleted tags, likewise.
 const HOLDS_SWEPT_MAX: usize = 64;
+/// Keys of requests whose time is over, likewise.
+const REQUEST_KEYS_SWEPT_MAX: usize = 16;
 /// Events nobody keeps any more that an entry takes away, likewise.
 const EVENTS_SWEPT_MAX: usize = 64;
 
@@ -123,6 +126,7 @@ fn sweep<W: Write>(tables: &mut W, moment: &Moment, proposals: usize) -> Result<
     teams::sweep(tables)?;
     page_sessions::sweep(tables, moment.wall_ms, SESSIONS_SWEPT_MAX + proposals)?;
     accounts::deletion::sweep(tables, moment)?;
+    request_keys::sweep(tables, moment, REQUEST_KEYS_SWEPT_MAX + 2 * proposals)?;
     retention::sweep(tables, moment, EVENTS_SWEPT_MAX + 16 * proposals)
 }
 
@@ -157,13 +161,31 @@ fn vouched<W: Write>(
     command: &Command,
     moment: &Moment,
 ) -> Result<Outcome, Damage> {
-    let origin = proposal.origin.as_ref();
-    let Some(voucher) = &proposal.voucher else { return whole(tables, command, origin, moment) };
+    let Some(voucher) = &proposal.voucher else { return keyed(tables, proposal, command, moment) };
     match vouchers::check(tables, voucher, moment) {
-        Ok(()) => whole(tables, command, origin, moment),
+        Ok(()) => keyed(tables, proposal, command, moment),
         Err(Stop::Refused(refusal)) => Ok(Err(*refusal)),
         Err(Stop::Damaged(damage)) => Err(damage),
     }
+}
+
+/// Carries out a command unless its request was carried out before, under a key of its client.
+fn keyed<W: Write>(
+    tables: &mut W,
+    proposal: &Proposal,
+    command: &Command,
+    moment: &Moment,
+) -> Result<Outcome, Damage> {
+    let origin = proposal.origin.as_ref();
+    let Some(key) = &proposal.request_key else { return whole(tables, command, origin, moment) };
+    if let Some(known) = request_keys::judge(tables, key, moment)? {
+        return Ok(known);
+    }
+    let outcome = whole(tables, command, origin, moment)?;
+    if let Ok(answer) = &outcome {
+        request_keys::keep(tables, key, answer, moment)?;
+    }
+    Ok(outcome)
 }
 
 /// A refusal that says back too much of what was asked, made short. Answers are short by

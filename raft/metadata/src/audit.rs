@@ -18,6 +18,7 @@ use crate::tables::{Damage, Read, Table, Write};
 
 mod credentials;
 pub mod deed;
+mod jobs;
 pub mod listing;
 mod people;
 mod places;

@@ -126,12 +126,31 @@ pub fn readable_anywhere(
     caller: &Caller,
     digest: &Digest,
 ) -> Result<Option<RepositoryName>, Damage> {
+    readable_among(read, caller, digest, |_| true)
+}
+
+/// The same of one namespace alone.
+pub fn readable_in_namespace(
+    read: &impl Read,
+    caller: &Caller,
+    (namespace, digest): (&str, &Digest),
+) -> Result<Option<RepositoryName>, Damage> {
+    readable_among(read, caller, digest, |repository| repository.namespace() == namespace)
+}
+
+fn readable_among(
+    read: &impl Read,
+    caller: &Caller,
+    digest: &Digest,
+    is_meant: impl Fn(&RepositoryName) -> bool,
+) -> Result<Option<RepositoryName>, Damage> {
     let now_ms = clocks::cluster_ms(read)?;
     let prefix = digest.to_bytes();
     for (key, _) in row::under(read, Table::BlobLinks, &prefix, LINKS_SEARCHED_MAX)? {
         let number = RepositoryNumber(key::split_u64(&key[prefix.len()..])?.0);
         let Some(repository) = repositories::name_of(read, number)? else { continue };
-        if access::judge(read, caller, &repository, Action::Pull)?.allowed
+        if is_meant(&repository)
+            && access::judge(read, caller, &repository, Action::Pull)?.allowed
             && linked_in(read, number, digest, now_ms)?
         {
             return Ok(Some(repository));

@@ -20,11 +20,20 @@ use crate::grants::commands::{
     NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
 };
 use crate::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
+use crate::jobs::action_configs::{ActionConfigDelete, ActionConfigSet};
+use crate::jobs::commands::{JobCancel, JobCreate, JobDelete};
+use crate::jobs::crons::{CronDelete, CronFire, CronSet};
+use crate::jobs::history::{EventsCompact, JobsCompact};
+use crate::jobs::running::{JobClaim, JobEnd};
+use crate::jobs::workers::{WorkerBeat, WorkerCapacitySet, WorkerLeave};
+use crate::join_tokens::{JoinTokenCreate, JoinTokenRevoke};
 use crate::leases::LeaseRenew;
 use crate::manifests::delete::ManifestDelete;
 use crate::manifests::put::ManifestPut;
 use crate::members::{MemberJoin, MemberRemove, MemberUpdate};
 use crate::moment::Moment;
+use crate::openid::commands::{OpenIdSet, OpenIdTie};
+use crate::openid::sign_in::OpenIdSignIn;
 use crate::organizations::{MemberDelete, MemberPut};
 use crate::page_sessions::{PageSessionEnd, PageSessionOpen};
 use crate::public_keys::{PublicKeyDelete, PublicKeyPut, PublicKeyUpdate};
@@ -32,6 +41,7 @@ use crate::repositories::commands::{
     RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
 };
 use crate::repositories::counts::RepositoriesUsed;
+use crate::request_keys::RequestAnswered;
 use crate::robots::{RobotCreate, RobotDelete};
 use crate::ruling::Ruling;
 use crate::sessions::SessionOpen;
@@ -41,7 +51,6 @@ use crate::tables::Write;
 use crate::tags::TagDelete;
 use crate::tags::undelete::TagUndelete;
 use crate::teams::commands::{TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate};
-use crate::tokens::{JoinTokenCreate, JoinTokenRevoke};
 
 /// A command's bytes, at most: what is bigger goes to the content store and is named by digest.
 pub const BYTES_MAX: usize = 256 * 1024;
@@ -153,8 +162,8 @@ commands! { |tables, moment|
     56 TagUndelete(tables, moment),
     57 RepositoriesUsed(tables),
     58 PullsNote(tables, moment),
-    59 BackendSet(tables),
-    60 LdapSet(tables),
+    59 BackendSet(tables, moment),
+    60 LdapSet(tables, moment),
     61 SystemAccountsSet(tables),
     62 MemberSyncSet(tables),
     63 DirectoryRunBegin(tables, moment),
@@ -163,6 +172,25 @@ commands! { |tables, moment|
     66 DirectoryUsersGone(tables, moment),
     67 DirectoryMembersSet(tables, moment),
     68 RepositoriesDelete(tables, moment),
+    69 OpenIdSet(tables),
+    70 OpenIdSignIn(tables, moment),
+    71 OpenIdTie(tables),
+    72 RequestAnswered(tables, moment),
+    73 JobCreate(tables, moment),
+    74 JobCancel(tables, moment),
+    75 JobDelete(tables),
+    76 JobClaim(tables, moment),
+    77 JobEnd(tables, moment),
+    78 JobsCompact(tables, moment),
+    79 EventsCompact(tables, moment),
+    80 CronSet(tables, moment),
+    81 CronDelete(tables),
+    82 CronFire(tables, moment),
+    83 ActionConfigSet(tables, moment),
+    84 ActionConfigDelete(tables),
+    85 WorkerBeat(tables, moment),
+    86 WorkerLeave(tables, moment),
+    87 WorkerCapacitySet(tables),
 }
 
 codec::coded!(Command);

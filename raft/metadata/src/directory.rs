@@ -7,6 +7,7 @@
 
 use crate::accounts::{self, AccountId, AccountRow};
 use crate::codec::message;
+use crate::jobs::JobId;
 use crate::key;
 use crate::organizations::last_id;
 use crate::page::Listing;
@@ -133,6 +134,8 @@ message! {
         5 ended_wall_ms: u64,
         /// What it did, as JSON.
         6 report: String,
+        /// The job that does it, where one does.
+        7 job: Option<JobId>,
     }
 }
 
@@ -214,10 +217,24 @@ pub(crate) fn is_needed(read: &impl Read, name: &str, row: &AccountRow) -> Resul
         || is_administrator && !accounts::another_administrator(read, name)?)
 }
 
+/// The user is nobody of the directory any more.
+pub(crate) fn untie(tables: &mut impl Write, user: &AccountId) {
+    tables.delete(Table::DirectoryUsers, user);
+}
+
 /// What is remembered under the id of an account or team goes with it.
 pub(crate) fn forget(tables: &mut impl Write, id: &[u8; 16]) {
     tables.delete(Table::DirectoryUsers, id);
     tables.delete(Table::MemberSyncs, id);
+}
+
+/// Whether the user may sign in was said by hand: that they come back to the directory changes
+/// nothing about it.
+pub(crate) fn settle(tables: &mut impl Write, user: &AccountId) -> Result<(), Damage> {
+    if let Some(link) = link(tables, user)?.filter(|link| link.is_gone) {
+        put_link(tables, user, &UserLink { is_gone: false, ..link });
+    }
+    Ok(())
 }
 
 pub(crate) fn put_link(tables: &mut impl Write, user: &AccountId, link: &UserLink) {

@@ -1,6 +1,7 @@
 //! A log entry: a stamp by the leader and the commands that arrived during the last flush.
 
 use crate::codec::{self, Malformed, Reader, message};
+use crate::request_keys::RequestKey;
 use crate::vouchers::Voucher;
 
 /// The format this binary writes, and the newest it knows.
@@ -49,6 +50,8 @@ message! {
         6 origin: Option<Origin>,
         /// What the one showed on whose behalf it comes; `None` where the replica asks by itself.
         7 voucher: Option<Voucher>,
+        /// With the first command of a request that its client may send again.
+        8 request_key: Option<RequestKey>,
     }
 }
 

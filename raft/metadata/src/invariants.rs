@@ -17,14 +17,16 @@ use crate::tables::{Damage, Read, Row, Table};
 
 mod accounts;
 mod indexes;
+mod jobs;
 mod journals;
+mod request_keys;
 mod rules;
 
 /// Something that should never be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Which rule: `B2`, `B5`, `B6`, `U1`, `Q1`, `index` for rows that should mirror each other, or
-    /// `journal` for events and the audit log.
+    /// `journal` for events and the audit log, or `job`.
     pub rule: &'static str,
     /// What is wrong.
     pub what: String,
@@ -45,6 +47,8 @@ pub fn check(read: &impl Read) -> Result<Vec<Violation>, Damage> {
     accounts::check(read, &mut found)?;
     rules::check(read, &mut found)?;
     journals::check(read, &mut found)?;
+    request_keys::check(read, &mut found)?;
+    jobs::check(read, &mut found)?;
     Ok(found)
 }
 

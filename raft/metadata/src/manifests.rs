@@ -275,7 +275,7 @@ pub(crate) fn naming(
     Ok(manifests)
 }
 
-/// Takes a manifest away with its tags and everything it names; nothing of it comes back.
+/// Takes a manifest away that has no tags, with everything it names; nothing of it comes back.
 pub(crate) fn remove(
     tables: &mut impl Write,
     repository: RepositoryNumber,
@@ -285,7 +285,6 @@ pub(crate) fn remove(
     let digest_key = digest.to_bytes();
     let key = key::within(repository, &[&digest_key]);
     let Some(manifest) = find_in(tables, repository, digest)? else { return Ok(()) };
-    tags::remove_all_of(tables, repository, digest)?;
     for (child_key, value) in row::under(tables, Table::Children, &key, usize::MAX)? {
         tables.delete(Table::Children, &child_key);
         let child: ChildRow = row::decode(Table::Children, &value)?;

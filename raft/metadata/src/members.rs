@@ -4,6 +4,8 @@
 //! a struck key never connects.
 
 use crate::codec::message;
+use crate::jobs::workers;
+use crate::join_tokens;
 use crate::membership;
 use crate::moment::Moment;
 use crate::outcome::Answer;
@@ -13,7 +15,6 @@ use crate::row;
 use crate::ruling::Ruling;
 use crate::sessions;
 use crate::tables::{Damage, Read, Table, Write};
-use crate::tokens;
 
 /// An eighth voter would make writes slower and tolerate no more failures than seven do.
 pub const MEMBERS_MAX: usize = 7;
@@ -103,14 +104,14 @@ message! {
 
 impl MemberJoin {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
-        let token = tokens::checked(tables, &self.token_id, &self.secret_hash)?;
+        let token = join_tokens::checked(tables, &self.token_id, &self.secret_hash)?;
         if let Some(member) = by_any_key(tables, &self.public_key)? {
             if member.is_removed {
                 return Err(Refusal::KeyStruck { public_key: self.public_key.clone() }.into());
             }
             return Ok(joined(&member));
         }
-        tokens::take_use(tables, &self.token_id, token, moment)?;
+        join_tokens::take_use(tables, &self.token_id, token, moment)?;
         if !self.allow_same_machine && !self.machine_id.is_empty() {
             self.clear_machine(tables)?;
         }
@@ -187,10 +188,11 @@ fn check_room(read: &impl Read) -> Ruling<()> {
 }
 
 /// Ends a membership for ever: the key is struck, the session closed.
-fn strike(tables: &mut impl Write, member: MemberRow) -> Result<(), Damage> {
+fn strike(tables: &mut impl Write, member: MemberRow) -> Ruling<()> {
     let replica_id = member.replica_id;
     put(tables, &MemberRow { is_removed: true, ..member });
-    sessions::close_of(tables, replica_id)
+    workers::forget(tables, replica_id)?;
+    Ok(sessions::close_of(tables, replica_id)?)
 }
 
 fn joined(member: &MemberRow) -> Answer {

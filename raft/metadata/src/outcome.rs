@@ -4,6 +4,8 @@ use oci::digest::Digest;
 use oci::name::TagName;
 
 use crate::codec::{self, Malformed, Reader, choice};
+use crate::jobs::JobId;
+use crate::jobs::running::JobHold;
 use crate::refusal::Refusal;
 use crate::replica::{MemberNumber, ReplicaId};
 
@@ -59,8 +61,11 @@ choice! {
         },
         /// To `ManifestDelete` and `TagDelete`.
         8 Deleted {
-            /// The tags that are gone; the first hundred where there are more.
+            /// The tags that are gone.
             1 tags: Vec<TagName>,
+            /// Whether the manifest is still there, with tags that one command had no room for:
+            /// the same command again takes the next of them.
+            2 more: bool,
         },
         /// To `Condemn`.
         9 Condemned {
@@ -78,6 +83,23 @@ choice! {
         11 TagUndeleted {
             /// The manifest that the tag points at again.
             1 digest: Digest,
+        },
+        /// To `JobCreate`, and to `CronFire` where it made one.
+        12 JobCreated {
+            /// Names it.
+            1 id: JobId,
+        },
+        /// To `JobClaim`.
+        13 JobClaimed {
+            /// What was claimed, where anything was to claim.
+            1 hold: Option<JobHold>,
+        },
+        /// To `JobsCompact` and `EventsCompact`.
+        14 Removed {
+            /// How many.
+            1 removed: u64,
+            /// Whether there may be more.
+            2 more: bool,
         },
     }
 }

@@ -6,6 +6,7 @@
 
 use oci::digest::Digest;
 
+use crate::access;
 use crate::accounts;
 use crate::blobs;
 use crate::codec::message;
@@ -50,17 +51,22 @@ pub fn limit(read: &impl Read, namespace: &str) -> Result<Option<u64>, Damage> {
 
 /// Why a blob of `size` bytes could not be added now: for those who ask before the bytes are sent.
 /// Without a digest the blob may be there already, so only one that can't be is refused.
+///
+/// With one, that it is there counts only where `account`, who asks, may see it: else the answer
+/// would say what is in the namespace's other repositories.
 pub fn refusal(
     read: &impl Read,
-    namespace: &str,
+    (namespace, account): (&str, &str),
     (digest, size): (Option<&Digest>, u64),
 ) -> Result<Option<Refusal>, Damage> {
     let Some(limit) = limit(read, namespace)? else { return Ok(None) };
     let used = used(read, namespace)?.bytes;
     let is_too_much = match digest {
         Some(digest) => {
-            let is_there = read.get(Table::NamespaceBlobs, &blob_key(namespace, digest))?.is_some();
-            !is_there && size > 0 && used.saturating_add(size) > limit
+            let is_more = size > 0 && used.saturating_add(size) > limit;
+            let caller = access::caller(read, account)?.unwrap_or_default();
+            let place = (namespace, digest);
+            is_more && blobs::readable_in_namespace(read, &caller, place)?.is_none()
         }
         // Were it there, it would be among the bytes that are used.
         None => size > limit && used <= limit,

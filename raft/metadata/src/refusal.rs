@@ -130,7 +130,7 @@ choice! {
         },
         /// Account names are namespaces.
         #[error("{name:?} can't be an account: at most 100 of a-z, 0-9 and single . _ - between \
-                 them, and not docker-datacenter, which is reserved")]
+                 them")]
         19 AccountNameInvalid {
             /// The name.
             1 name: String,
@@ -316,35 +316,20 @@ choice! {
         },
         /// Users and organizations share their names.
         #[error("there is an account {name} already")]
-        45 AccountExists {
-            /// The name.
-            1 name: String,
-        },
+        45 AccountExists { #[doc = "The name."] 1 name: String, },
         /// Neither as an administrator nor as an owner.
         #[error("{actor} may not do this")]
-        46 NotAuthorized {
-            /// The account that asked.
-            1 actor: String,
-        },
+        46 NotAuthorized { #[doc = "The account that asked."] 1 actor: String, },
         /// Not, or no more.
         #[error("there is no account {name}")]
-        47 AccountUnknown {
-            /// The name.
-            1 name: String,
-        },
+        47 AccountUnknown { #[doc = "The name."] 1 name: String, },
         /// What belonged to it goes a little with each entry.
         #[error("the account {name} was deleted, and what belonged to it is being removed; \
                  try again in a while")]
-        48 AccountGoing {
-            /// The name.
-            1 name: String,
-        },
+        48 AccountGoing { #[doc = "The name."] 1 name: String, },
         /// Only organizations have members and teams.
         #[error("{name} is a user, not an organization")]
-        49 AccountIsUser {
-            /// The name.
-            1 name: String,
-        },
+        49 AccountIsUser { #[doc = "The name."] 1 name: String, },
         /// Of an organization or a team.
         #[error("{user} is not a member of {group}")]
         50 GroupMemberUnknown {
@@ -358,29 +343,17 @@ choice! {
         51 TeamUnknown,
         /// In that organization.
         #[error("there is a team {name} already")]
-        52 TeamExists {
-            /// The name.
-            1 name: String,
-        },
+        52 TeamExists { #[doc = "The name."] 1 name: String, },
         /// By its grammar.
         #[error("{name:?} is no name for a team: 1 to 100 letters, digits, dots, dashes and \
                  underscores, a letter or digit first, and not in the form of an id")]
-        53 TeamNameInvalid {
-            /// The name.
-            1 name: String,
-        },
+        53 TeamNameInvalid { #[doc = "The name."] 1 name: String, },
         /// Grants stay within an organization.
         #[error("the team does not belong to the organization {namespace}")]
-        54 TeamElsewhere {
-            /// The organization.
-            1 namespace: String,
-        },
+        54 TeamElsewhere { #[doc = "The organization."] 1 namespace: String, },
         /// Since the old one was compared.
         #[error("the password of {name} was changed in the meantime; try again with that one")]
-        55 PasswordChanged {
-            /// The user.
-            1 name: String,
-        },
+        55 PasswordChanged { #[doc = "The user."] 1 name: String, },
         /// Or it is another's.
         #[error("there is no such access token")]
         56 AccessTokenUnknown,
@@ -390,10 +363,7 @@ choice! {
         /// Between the request's beginning and its end.
         #[error("{actor} signed in with what was taken back since, or the account was; nothing \
                  was changed; sign in again")]
-        58 CredentialsRevoked {
-            /// The account that asked.
-            1 actor: String,
-        },
+        58 CredentialsRevoked { #[doc = "The account that asked."] 1 actor: String, },
         /// Or it is another user's.
         #[error("the user has no such public key")]
         59 PublicKeyUnknown,
@@ -412,38 +382,23 @@ choice! {
         63 PasswordsRefused,
         /// It is a program of one organization.
         #[error("{name} is a robot: in teams of its own organization, administering nothing")]
-        64 RobotUnfit {
-            /// The robot.
-            1 name: String,
-        },
+        64 RobotUnfit { #[doc = "The robot."] 1 name: String, },
         /// A tag that never moves would go all the same.
         #[error("{repository} can't have immutable tags and a tag limit: tags that must stay would \
                  be evicted; set tagLimit to 0 or immutableTags to false")]
-        65 TagLimitOnImmutable {
-            /// The repository.
-            1 repository: RepositoryName,
-        },
+        65 TagLimitOnImmutable { #[doc = "The repository."] 1 repository: RepositoryName, },
         /// One of them would be gone at once.
         #[error("the repository keeps {limit} tags (tagLimit) and the push names more; push fewer \
                  at a time, or raise the limit")]
-        66 TagsOverLimit {
-            /// The limit.
-            1 limit: u64,
-        },
+        66 TagsOverLimit { #[doc = "The limit."] 1 limit: u64, },
         /// It would be the first to go.
         #[error("the repository has the {limit} tags that it keeps (tagLimit); raise the limit or \
                  delete a tag first")]
-        67 TagLimitReached {
-            /// The limit.
-            1 limit: u64,
-        },
+        67 TagLimitReached { #[doc = "The limit."] 1 limit: u64, },
         /// Never, or too long ago.
         #[error("there is no deleted tag {tag} in this repository that could come back; look at \
                  the tag's history, and push it again")]
-        68 TagNotDeleted {
-            /// The tag.
-            1 tag: TagName,
-        },
+        68 TagNotDeleted { #[doc = "The tag."] 1 tag: TagName, },
         /// It was pushed again since.
         #[error("there is a tag {tag}, pushed since the other was deleted; delete it first, or \
                  pull the other by its digest from the tag's history")]
@@ -494,5 +449,41 @@ choice! {
         /// A team's administrator chooses among the members of the organization.
         #[error("{user} is not a member of {organization}: have one of its owners make them one")]
         79 Outsider { #[doc = "Who."] 1 user: String, #[doc = "Where."] 2 organization: String, },
+        /// Something is to be said of it first, or is said otherwise by now.
+        #[error("OpenID cannot be used like this: {what}")]
+        80 OpenIdNotReady { #[doc = "What is missing."] 1 what: String, },
+        /// It vouches for somebody who has no account here, or none that they may use.
+        #[error("the provider lets you in, and this registry does not: {what}")]
+        81 OpenIdNotAdmitted { #[doc = "Why."] 1 what: String, },
+        /// Of a request that was carried out.
+        #[error("this Idempotency-Key was sent with another request within the last 24 hours; \
+                 nothing was done; send a new key with each new request")]
+        82 RequestKeyReused,
+        /// By the bounds of what is kept.
+        #[error("{max} requests under an Idempotency-Key are kept for 24 hours, as many as can \
+                 be; nothing was done; try again later, or without the key")]
+        83 RequestKeysFull { #[doc = "Most."] 1 max: u64, },
+        /// A path that names an account could mean something else, or a tool would.
+        #[error("no account can be called {name}: the registry uses this name itself; choose \
+                 another")]
+        84 AccountNameReserved { #[doc = "The name."] 1 name: String, },
+        /// Not, or no more.
+        #[error("there is no such job")]
+        85 JobUnknown,
+        /// Another worker has it, or nobody.
+        #[error("the job is no longer this worker's: it was cancelled, or another one has it")]
+        86 JobHoldOver,
+        /// What is asked for can't be done.
+        #[error("{what}")]
+        87 JobUnfit { #[doc = "What is wrong."] 1 what: String, },
+        /// It has none.
+        #[error("the action {action} has no cron")]
+        88 CronUnknown { #[doc = "The action."] 1 action: String, },
+        /// It has none.
+        #[error("the action {action} has no configuration of its own")]
+        89 ActionConfigUnknown { #[doc = "The action."] 1 action: String, },
+        /// Not yet, no more, or it is taken for dead.
+        #[error("there is no worker {worker}")]
+        90 WorkerUnknown { #[doc = "The replica's id."] 1 worker: String, },
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::codec::message;
 use crate::events::retention::RetentionSet;
+use crate::jobs::history::HistorySet;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
 use crate::row;
@@ -80,6 +81,8 @@ message! {
         6 undelete_s: Option<u64>,
         /// What holds for keeping events; it has a row of its own.
         7 events: Option<RetentionSet>,
+        /// What holds for keeping jobs; likewise.
+        8 jobs: Option<HistorySet>,
     }
 }
 
@@ -99,6 +102,9 @@ impl SettingsSet {
         put(tables, &row);
         if let Some(events) = &self.events {
             events.apply(tables)?;
+        }
+        if let Some(jobs) = &self.jobs {
+            jobs.apply(tables)?;
         }
         Ok(Answer::Done)
     }

@@ -171,6 +171,27 @@ tables! {
     /// How teams, and owners of organizations, follow the directory, by the team's or
     /// organization's id.
     64 MemberSyncs,
+    /// Users who sign in by the OpenID provider, by id.
+    65 OpenIdUsers,
+    /// The same by issuer and subject.
+    66 OpenIdSubjects,
+    /// Requests that were carried out under a key of their client, by account and key; under the
+    /// account alone how many it has.
+    67 RequestKeys,
+    /// The same by the cluster time until which they are kept, account and key.
+    68 RequestKeyEnds,
+    /// Jobs, those scheduled last first, and by id.
+    69 Jobs,
+    /// What leads to jobs: a letter for how, and the id; in a queue the time before it.
+    70 JobIndexes,
+    /// What jobs wrote down, by job and number of the first line.
+    71 JobLogs,
+    /// Jobs that come again and again, by action.
+    72 Crons,
+    /// What does jobs, by replica id.
+    73 Workers,
+    /// What jobs are told where they are not told otherwise, by action.
+    74 ActionConfigs,
 }
 
 /// The stored bytes are not what apply wrote: the replica stops and rebuilds its tables.

@@ -111,7 +111,7 @@ impl TagDelete {
         let deleted = Happening::to_tag(EventType::Delete, &self.tag, &current.digest);
         writing::note(tables, (&self.repository, &repository), actor, &[deleted], moment)?;
         repositories::touch(tables, &self.repository, &repository, moment);
-        Ok(Answer::Deleted { tags: vec![self.tag.clone()] })
+        Ok(Answer::Deleted { tags: vec![self.tag.clone()], more: false })
     }
 }
 
@@ -273,14 +273,14 @@ pub(crate) fn erase(
     order::leave(tables, repository, tag, row)
 }
 
-/// Takes all tags on a manifest away, so that they may come back, and returns them.
-pub(crate) fn retire_all_of(
+/// Takes some tags on a manifest away, so that they may come back, and returns them.
+pub(crate) fn retire_some_of(
     tables: &mut impl Write,
     (repository, digest): (RepositoryNumber, &Digest),
-    actor: &str,
+    (actor, limit): (&str, usize),
     moment: &Moment,
 ) -> Result<Vec<TagName>, Damage> {
-    let tags = of_manifest_in(tables, repository, digest, usize::MAX)?;
+    let tags = of_manifest_in(tables, repository, digest, limit)?;
     for tag in &tags {
         let row = indexed(tables, repository, tag)?;
         let event = (Event::Deleted, actor);
@@ -289,17 +289,28 @@ pub(crate) fn retire_all_of(
     Ok(tags)
 }
 
-/// Takes all tags on a manifest away for ever.
-pub(crate) fn remove_all_of(
+/// Takes some tags on a manifest away for ever; how many.
+pub(crate) fn remove_some_of(
     tables: &mut impl Write,
     repository: RepositoryNumber,
     digest: &Digest,
-) -> Result<(), Damage> {
-    for tag in of_manifest_in(tables, repository, digest, usize::MAX)? {
-        let row = indexed(tables, repository, &tag)?;
-        erase(tables, repository, &tag, &row)?;
+    limit: usize,
+) -> Result<usize, Damage> {
+    let tags = of_manifest_in(tables, repository, digest, limit)?;
+    for tag in &tags {
+        let row = indexed(tables, repository, tag)?;
+        erase(tables, repository, tag, &row)?;
     }
-    Ok(())
+    Ok(tags.len())
+}
+
+/// Whether a tag points at the manifest.
+pub(crate) fn is_tagged(
+    read: &impl Read,
+    repository: RepositoryNumber,
+    digest: &Digest,
+) -> Result<bool, Damage> {
+    Ok(!of_manifest_in(read, repository, digest, 1)?.is_empty())
 }
 
 fn indexed(

@@ -18,6 +18,8 @@ pub struct OwnedUpload {
     pub account: String,
     /// What that one showed, in the owner's terms; empty for nothing.
     pub voucher: Vec<u8>,
+    /// By which request, in the owner's terms; empty where that is not told.
+    pub origin: Vec<u8>,
 }
 
 /// Carries out requests of the registry API on uploads that this replica owns.

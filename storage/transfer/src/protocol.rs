@@ -20,6 +20,8 @@ pub(crate) const REPOSITORY: &str = "holdfast-repository";
 pub(crate) const ACCOUNT: &str = "holdfast-account";
 /// What the account of a forwarded request showed, bytes percent-encoded.
 pub(crate) const VOUCHER: &str = "holdfast-voucher";
+/// By which request a forwarded one comes, bytes percent-encoded.
+pub(crate) const ORIGIN: &str = "holdfast-origin";
 
 /// Staged uploads: `<STAGED>/<id>`.
 pub(crate) const STAGED: &str = "/transfer/v1/staged/";

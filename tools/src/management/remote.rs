@@ -87,6 +87,14 @@ impl RemoteFlags {
         printer.end().map_err(table::unwritable)
     }
 
+    /// Prints objects that were answered.
+    pub fn print_list(&self, objects: &[Value], columns: &'static [Column]) -> Result<(), Stop> {
+        let out = BufWriter::new(stdout());
+        let mut printer = Printer::new(out, Form::of(self.json), columns);
+        printer.page(objects).map_err(table::unwritable)?;
+        printer.end().map_err(table::unwritable)
+    }
+
     /// Prints one object.
     pub async fn show(&self, path: &str, rows: &[Column]) -> Result<(), Stop> {
         let client = self.client()?;

@@ -18,6 +18,13 @@ const COLUMNS: &[Column] = &[
     ("pushed at", |it| text(&it["updatedAt"])),
 ];
 
+const DELETED: &[Column] = &[
+    ("tag", |it| text(&it["name"])),
+    ("digest", |it| text(&it["digest"])),
+    ("pushed by", |it| text(&it["author"])),
+    ("may come back until", |it| text(&it["undeleteUntil"])),
+];
+
 /// An image of an index is a row of its own.
 const IMAGES: &[Column] = &[
     ("tag", |it| text(&it["name"])),
@@ -51,6 +58,10 @@ enum Verb {
     List {
         /// NAMESPACE/NAME
         repository: Repository,
+
+        /// Instead those that were deleted or evicted and that `tag undelete` brings back
+        #[arg(long, env = "HOLDFAST_DELETED")]
+        deleted: bool,
 
         #[command(flatten)]
         remote: RemoteFlags,
@@ -89,9 +100,13 @@ impl TagArgs {
     /// Does what was asked for.
     pub async fn run(&self) -> Result<(), Stop> {
         match &self.verb {
-            Verb::List { repository, remote } => {
+            Verb::List { repository, deleted, remote } => {
                 let path = format!("/api/v0/repositories/{repository}/tags");
-                remote.list(whole(path, ""), COLUMNS).await
+                let mut tags = whole(path, "");
+                if *deleted {
+                    tags.query.push(("deleted", "true".to_owned()));
+                }
+                remote.list(tags, if *deleted { DELETED } else { COLUMNS }).await
             }
             Verb::Show(One { tag, remote }) => remote.list(whole(path(tag), ""), IMAGES).await,
             Verb::Delete { confirmation, one: One { tag, remote } } => {

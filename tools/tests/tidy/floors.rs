@@ -9,7 +9,8 @@ struct Floor {
 }
 
 const BELOW_API: &[&str] = &["oci", "wire", "blobs", "transfer", "metadata", "consensus"];
-const AUTH: &[&str] = &["oci", "wire", "blobs", "transfer", "metadata", "consensus", "directory"];
+const AUTH: &[&str] =
+    &["oci", "wire", "blobs", "transfer", "metadata", "consensus", "directory", "openid"];
 const SURFACE: &[&str] = &[
     "oci",
     "wire",
@@ -18,6 +19,7 @@ const SURFACE: &[&str] = &[
     "metadata",
     "consensus",
     "directory",
+    "openid",
     "auth",
     "edge",
     "content",
@@ -31,6 +33,7 @@ const ALL: &[&str] = &[
     "metadata",
     "consensus",
     "directory",
+    "openid",
     "auth",
     "edge",
     "content",
@@ -39,6 +42,7 @@ const ALL: &[&str] = &[
     "admin",
     "api",
     "tools",
+    "jobs",
     "node",
 ];
 
@@ -52,6 +56,7 @@ const FLOORS: &[Floor] = &[
     Floor { krate: "metadata", may_import: &["oci"] },
     Floor { krate: "consensus", may_import: &["metadata", "kv", "wire", "oci"] },
     Floor { krate: "directory", may_import: BELOW_API },
+    Floor { krate: "openid", may_import: BELOW_API },
     Floor { krate: "auth", may_import: AUTH },
     Floor { krate: "content", may_import: BELOW_API },
     Floor { krate: "edge", may_import: SURFACE },
@@ -63,6 +68,7 @@ const FLOORS: &[Floor] = &[
         krate: "tools",
         may_import: &["oci", "wire", "kv", "blobs", "transfer", "metadata", "consensus"],
     },
+    Floor { krate: "jobs", may_import: SURFACE },
     Floor { krate: "node", may_import: ALL },
     Floor { krate: "chaos-tests", may_import: ALL },
 ];

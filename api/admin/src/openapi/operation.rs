@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::shape::{Schema, between, flag, shape, text};
+use crate::idempotency::takes_key;
 
 /// Codes of errors, each with its status.
 type Codes = &'static [(u16, &'static str)];
@@ -13,7 +14,9 @@ type Codes = &'static [(u16, &'static str)];
 /// place that is missing here fails a test.
 const PLACES: &[(&str, &str, Codes)] = &[
     ("account", "name or id of a user or organization", &[(404, "NO_SUCH_ACCOUNT")]),
+    ("action", "what jobs do, such as `onlinegc_events`", &[]),
     ("hashedtoken", "the `hashedToken` of an access token", &[(404, "NO_SUCH_API_TOKEN")]),
+    ("job", "the id of a job", &[(404, "NO_SUCH_JOB")]),
     ("keyID", "the id of a public key", &[(404, "NO_SUCH_PUBLIC_KEY")]),
     ("id", "the id of a join token", &[(404, "NO_SUCH_JOIN_TOKEN")]),
     ("ns", "the namespace: a user or organization, by name", &[(404, "NO_SUCH_ACCOUNT")]),
@@ -32,6 +35,7 @@ const PLACES: &[(&str, &str, Codes)] = &[
     ("tag", "a tag", &[(404, "NO_SUCH_TAG")]),
     ("team", "name or id of a team", &[(404, "NO_SUCH_TEAM"), (400, "TEAM_NOT_IN_ORGANIZATION")]),
     ("user", "name or id of a user", &[(404, "NO_SUCH_ACCOUNT"), (404, "NO_SUCH_USER")]),
+    ("worker", "the id of a replica", &[(404, "NO_SUCH_WORKER")]),
 ];
 
 /// What may go wrong with every request.
@@ -50,6 +54,9 @@ const ALWAYS: Codes = &[
 /// What may go wrong with a body besides.
 const WITH_BODY: Codes = &[(400, "INVALID_JSON"), (413, "INVALID_PARAMETERS")];
 
+/// What may go wrong with a change besides, where it comes under an `Idempotency-Key`.
+const WITH_KEY: Codes = &[(409, "IDEMPOTENCY_ANSWER_LOST"), (422, "IDEMPOTENCY_KEY_REUSED")];
+
 /// A method of a path.
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
@@ -58,8 +65,12 @@ pub(crate) struct Operation {
     /// Name, shape, and what it means.
     query: Vec<(&'static str, Schema, &'static str)>,
     body: Option<Schema>,
+    /// Fields of a form, as a page sends them.
+    form: Option<Schema>,
     status: u16,
     answer: Option<Schema>,
+    /// The answer is a page for people.
+    is_page: bool,
     /// Headers of the answer.
     headers: Vec<(&'static str, &'static str)>,
     errors: BTreeMap<u16, BTreeSet<&'static str>>,
@@ -99,13 +110,19 @@ impl Operation {
             summary,
             query: Vec::new(),
             body: None,
+            form: None,
             status: 200,
             answer: None,
+            is_page: false,
             headers: Vec::new(),
             errors: BTreeMap::new(),
             for_everyone: false,
         };
         for (status, code) in ALWAYS {
+            operation.add_error(*status, code);
+        }
+        let with_key = if takes_key(method, path) { WITH_KEY } else { &[] };
+        for (status, code) in with_key {
             operation.add_error(*status, code);
         }
         let known = |place: &&str| PLACES.iter().find(|(name, _, _)| name == place);
@@ -132,7 +149,8 @@ impl Operation {
             .in_parts()
     }
 
-    fn in_parts(mut self) -> Self {
+    /// Says where a list goes on.
+    pub(crate) fn in_parts(mut self) -> Self {
         self.headers.push(("X-Next-Page-Start", "where the list goes on; absent at its end"));
         self
     }
@@ -158,6 +176,12 @@ impl Operation {
         self
     }
 
+    /// Takes a form that a page sends.
+    pub(crate) fn takes_form(mut self, form: Schema) -> Self {
+        self.form = Some(form);
+        self.fails(413, &["INVALID_PARAMETERS"])
+    }
+
     /// Answers this where it went well.
     pub(crate) fn answers(mut self, status: u16, answer: Schema) -> Self {
         (self.status, self.answer) = (status, Some(answer));
@@ -167,6 +191,12 @@ impl Operation {
     /// Answers this and nothing else where it went well.
     pub(crate) fn ends(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Answers a page for people.
+    pub(crate) fn shows_page(mut self) -> Self {
+        self.is_page = true;
         self
     }
 
@@ -204,6 +234,13 @@ impl Operation {
             parameters
                 .push(json!({ "name": name, "in": "query", "description": what, "schema": of }));
         }
+        if takes_key(self.method, self.path) {
+            let key = json!({ "type": "string", "maxLength": 255, "pattern": "^[!-~]+$" });
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "schema": key,
+                "description": "sent again under the same key within a day, it is not done twice",
+            }));
+        }
         let mut operation = json!({
             "operationId": self.id(),
             "tags": [self.tag()],
@@ -213,6 +250,10 @@ impl Operation {
         });
         if let Some(body) = &self.body {
             operation["requestBody"] = json!({ "content": json_content(body) });
+        }
+        if let Some(form) = &self.form {
+            let media_type = "application/x-www-form-urlencoded";
+            operation["requestBody"] = json!({ "content": { media_type: { "schema": form } } });
         }
         if self.for_everyone {
             // An empty requirement stands for none.
@@ -227,6 +268,9 @@ impl Operation {
         let mut fine = json!({ "description": "done" });
         if let Some(answer) = &self.answer {
             fine["content"] = json_content(answer);
+        }
+        if self.is_page {
+            fine["content"] = json!({ "text/html": { "schema": text() } });
         }
         for (name, what) in &self.headers {
             fine["headers"][*name] = json!({ "description": what, "schema": text() });

@@ -64,6 +64,7 @@ fn images() -> Vec<Operation> {
         get(tags, "A page of a repository's tags, by name")
             .paged()
             .asks("includeManifests", flag(), "`true`: each image is opened, 500 at most")
+            .asks("deleted", flag(), "`true`: instead those that went and may come back")
             .answers(200, list(&shape("Tag"))),
         get(tag, "A tag, once for each platform it has; or every tag of a digest")
             .asks("os", text(), "that system only")

@@ -20,6 +20,8 @@ pub(super) fn all() -> Vec<(&'static str, Schema)> {
     all.extend(images());
     all.extend(journals());
     all.extend(directory());
+    all.extend(openid());
+    all.extend(super::jobs::shapes());
     all.extend(others());
     all
 }
@@ -156,6 +158,8 @@ fn images() -> Vec<(&'static str, Schema)> {
         ("manifest", shape("Manifest")),
         ("inNotary", flag()),
         ("hashMismatch", flag()),
+        // Of a tag that went: until when it may come back.
+        ("undeleteUntil?", time()),
     ]);
     vec![("DockerfileLine", line), ("Manifest", manifest), ("Tag", tag)]
 }
@@ -247,6 +251,32 @@ fn directory() -> Vec<(&'static str, Schema)> {
         ("UserSearchConfig", user_search),
         ("GivenLDAPSettings", optional(&with(&ldap, &secrets))),
         ("LDAPSettings", ldap),
+    ]
+}
+
+/// The same.
+fn openid() -> Vec<(&'static str, Schema)> {
+    let pair = object(&[("group", text()), ("organization", text()), ("team", text())]);
+    let settings = object(&[
+        ("enabled", flag()),
+        ("issuerIdentifier", text()),
+        ("clientID", text()),
+        ("rootCerts", text()),
+        ("scopes", list(&text())),
+        ("usernameClaim", text()),
+        ("fullNameClaim", text()),
+        ("groupsClaim", text()),
+        ("groupTeams", list(&shape("GroupTeam"))),
+        ("adminGroup", text()),
+        ("createAccounts", flag()),
+        ("callbackURL", text()),
+    ]);
+    let secret = [("clientSecret?", or_null(&text()))];
+    vec![
+        ("GivenGroupTeam", pair.clone()),
+        ("GroupTeam", pair),
+        ("GivenOpenIDSettings", optional(&with(&settings, &secret))),
+        ("OpenIDSettings", settings),
     ]
 }
 

@@ -22,6 +22,9 @@ fn system() -> Vec<Operation> {
         ("repoEventHistoryCompactionEnabled", flag()),
         ("repoEventHistoryToKeep", number()),
         ("repoEventHistoryMaxAge", text()),
+        ("jobHistoryCompactionEnabled", flag()),
+        ("jobHistoryToKeep", number()),
+        ("jobHistoryMaxAge", text()),
         ("replicaID", text()),
     ]);
     let changes = form(&[
@@ -34,8 +37,12 @@ fn system() -> Vec<Operation> {
         ("repoEventHistoryCompactionEnabled?", flag()),
         ("repoEventHistoryToKeep?", number()),
         ("repoEventHistoryMaxAge?", text()),
+        ("jobHistoryCompactionEnabled?", flag()),
+        ("jobHistoryToKeep?", number()),
+        ("jobHistoryMaxAge?", text()),
     ]);
     let features = object(&[
+        ("openIDEnabled", flag()),
         ("scanningEnabled", flag()),
         ("scanningLicensed", flag()),
         ("promotionLicensed", flag()),

@@ -112,6 +112,7 @@ async fn what_does_not_do_is_refused_with_its_code() {
         (r#"{"name":"Bad Name","password":"long-enough"}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"a/b","password":"long-enough"}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"docker-datacenter","password":"long-enough"}"#, "INVALID_PARAMETERS"),
+        (r#"{"name":"language","isOrg":true}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"bob"}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"bob","password":"short-1"}"#, "INVALID_PARAMETERS"),
         (r#"{"name":"bob","password":"PassWord1"}"#, "INVALID_PARAMETERS"),

@@ -37,6 +37,28 @@ async fn a_change_is_told_with_its_request_and_without_its_secret() {
     assert_eq!(record["facts"], fact);
 }
 
+/// A push says who it was and from where only where it creates something that is kept.
+#[tokio::test]
+async fn a_repository_that_a_push_creates_and_a_blob_that_goes_are_told_with_their_request() {
+    let registry = Registry::start().await;
+    let digest = registry.push_blob("admin/new", b"layer").await;
+    let record = &records(&registry, "pageSize=1").await[0];
+    assert_eq!(
+        (&record["action"], &record["object"]),
+        (&json!("repository.create"), &json!("admin/new"))
+    );
+    assert_eq!(record["actor"], json!(ADMIN.0));
+    assert_eq!(record["requestId"].as_str().map(str::len), Some(16), "{record}");
+    registry.push_blob("admin/new", b"another").await;
+    let path = format!("/v2/admin/new/blobs/{digest}");
+    let deleted = registry.ask("DELETE", &path).by_admin().send().await.is(202);
+    let found = records(&registry, "pageSize=2").await;
+    assert_eq!(found[0]["action"], json!("blob.delete"));
+    assert_eq!(found[0]["object"], json!(format!("admin/new@{digest}")));
+    assert_eq!(found[0]["requestId"], json!(deleted.header("x-request-id")));
+    assert_eq!(found[1], *record, "the second blob created nothing");
+}
+
 #[tokio::test]
 async fn what_was_refused_is_not_told() {
     let registry = acme().await;

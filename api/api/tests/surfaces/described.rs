@@ -25,13 +25,25 @@ pub(crate) fn complaint(
     }
     if answer.status.is_success() && !asked.is_empty() {
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let body: Value = serde_json::from_slice(asked).ok()?;
-        if let Some(wrong) = misfit(schema, &body, false) {
+        // A form is none.
+        if schema.is_object()
+            && let Ok(body) = serde_json::from_slice(asked)
+            && let Some(wrong) = misfit(schema, &body, false)
+        {
             return Some(format!("{at}, though the request does not fit: {wrong}"));
         }
     }
     if *method == Method::HEAD {
         return None;
+    }
+    let is_of_browsers = path.starts_with("/api/v0/openid/");
+    // What goes wrong is told in JSON, and to a browser on a page.
+    let is_page = answer.header("content-type").starts_with("text/html");
+    if is_of_browsers && is_page && !answer.status.is_success() {
+        return None;
+    }
+    if described["content"]["text/html"].is_object() {
+        return (!is_page).then(|| format!("{at} should be a page"));
     }
     let schema = &described["content"]["application/json"]["schema"];
     if schema.is_null() {

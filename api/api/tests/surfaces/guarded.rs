@@ -48,6 +48,9 @@ const REFUSED: &[(&str, &str, &str, u16)] = &[
     ("POST", "/api/v0/api_tokens?username=walt", "{}", 403),
     ("DELETE", "/api/v0/api_tokens?username=walt", "", 403),
     ("POST", "/enzi/v0/accounts/walt/changePassword", r#"{"newPassword":"a-new-one"}"#, 403),
+    ("POST", "/api/v0/jobs", r#"{"action":"sleep"}"#, 403),
+    ("POST", "/api/v0/crons", r#"{"action":"sleep","schedule":"@daily"}"#, 403),
+    ("POST", "/api/v0/action_configs", r#"{"action":"sleep"}"#, 403),
 ];
 
 const READ: &str = r#"{"accessLevel":"read-only"}"#;

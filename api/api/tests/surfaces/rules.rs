@@ -111,6 +111,18 @@ async fn a_deleted_tag_comes_back_with_its_image() {
     assert_eq!(found["events"][0]["actor"], "admin");
     assert!(found["undeleteUntil"].as_str().unwrap() > found["events"][0]["at"].as_str().unwrap());
 
+    let listed = get(&registry, &format!("{REPOSITORY}/tags?deleted=true")).await;
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["digest"]),
+        (&json!("v1"), &found["events"][0]["digest"])
+    );
+    assert_eq!(listed[0]["undeleteUntil"], found["undeleteUntil"]);
+    let ask = registry.ask("GET", &format!("{REPOSITORY}/tags?deleted=true&count=true"));
+    assert_eq!(ask.by_admin().send().await.is(200).header("x-resource-count"), "1");
+    let ask = registry.ask("GET", &format!("{REPOSITORY}/tags?deleted=true"));
+    ask.by(("bob", "pw")).send().await.fails(404, "NO_SUCH_REPOSITORY");
+
     undelete().by(("bob", "pw")).send().await.fails(404, "NO_SUCH_REPOSITORY");
     undelete().send().await.fails(401, "NOT_AUTHENTICATED");
     let back = undelete().by_admin().send().await.is(200).json();
@@ -124,6 +136,7 @@ async fn a_deleted_tag_comes_back_with_its_image() {
     assert_eq!(events, ["undeleted", "deleted", "pushed"]);
     let found = get(&registry, &format!("{REPOSITORY}/tags/v1/history")).await;
     assert!(found["undeleteUntil"].is_null(), "{found}");
+    assert_eq!(get(&registry, &format!("{REPOSITORY}/tags?deleted=true")).await, json!([]));
 }
 
 #[tokio::test]

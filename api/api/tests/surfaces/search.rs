@@ -83,7 +83,7 @@ async fn completion_offers_accounts_and_repositories() {
 async fn what_is_not_there_yet_says_so_by_name() {
     let registry = Registry::start().await;
     for (path, feature) in [
-        ("/api/v0/jobs", "jobs"),
+        ("/api/v0/webhooks", "webhooks"),
         ("/api/v0/imagescan/status", "scanning"),
         ("/api/v0/repositories/ann/web/pruningPolicies", "pruning"),
     ] {

@@ -31,7 +31,7 @@ async fn access_token(registry: &Registry, user: &str) -> (String, [u8; 32]) {
 
 /// Sends a request whose body comes only when `meanwhile` was carried out, after the caller was let
 /// in and the body asked for.
-async fn during(
+pub(crate) async fn during(
     registry: &Registry,
     (method, path, authorization): (&str, &str, &str),
     body: &[u8],
@@ -67,7 +67,7 @@ async fn during(
     tokio::join!(answer, change).0
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use consensus::cluster::{Cluster, Freshness};
 use directory::account_name;
+use directory::directory::Directory;
 use directory::ldap::people::Person;
 use metadata::accounts::commands::PasswordSet;
 use metadata::accounts::{self, AccountRow};
@@ -18,6 +19,11 @@ use crate::imported_hash;
 use crate::password::{self, PasswordFailure};
 
 impl Auth {
+    /// The directory that people may sign in by.
+    pub fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
     /// Who signs in by the directory. The account is made at their first sign-in.
     pub(super) async fn by_directory(
         &self,
@@ -98,6 +104,7 @@ pub(super) async fn renew_hash(
         actor: name.to_owned(),
         password_hash,
         former_hash: Some(account.password_hash.clone()),
+        is_rehash: true,
     };
     if let Err(failure) = cluster.propose(set.into()).await {
         tracing::warn!(name, %failure, "an imported hash stays");

@@ -141,7 +141,7 @@ impl Work {
             };
             let (joining, leaving) = (of(true), of(false));
             let set = DirectoryMembersSet { run: Some(self.run), group, joining, leaving };
-            self.cluster.propose(set.into()).await?;
+            self.asked.propose(set.into()).await?;
         }
         let added = changes.iter().filter(|(_, joins)| *joins).count();
         Ok((added, changes.len() - added))

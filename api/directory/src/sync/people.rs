@@ -105,7 +105,7 @@ impl Work {
             before.clone()
         } else {
             let run = Some(self.run);
-            self.cluster.propose(DirectoryUsersPut { run, users }.into()).await?;
+            self.asked.propose(DirectoryUsersPut { run, users }.into()).await?;
             self.places(part, Freshness::Linearizable).await?
         };
         for ((person, before), after) in part.iter().zip(&before).zip(&after) {
@@ -152,7 +152,7 @@ impl Work {
             for users in gone.chunks(USERS_MAX) {
                 let (run, users) = (self.run, users.to_vec());
                 self.report.users_deactivated += users.len();
-                self.cluster.propose(DirectoryUsersGone { run, users }.into()).await?;
+                self.asked.propose(DirectoryUsersGone { run, users }.into()).await?;
             }
             let Some((next, _)) = part.next else { return Ok(()) };
             start = next.to_vec();

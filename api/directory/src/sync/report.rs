@@ -78,6 +78,21 @@ impl Report {
         }
     }
 
+    /// What it did, for the log of a job.
+    pub(crate) fn in_a_line(&self) -> String {
+        format!(
+            "{} people found, {} users made, {} changed, {} made inactive, {} entries left out; {} \
+             groups synced, {} failed",
+            self.users_found,
+            self.users_created,
+            self.users_changed,
+            self.users_deactivated,
+            self.users_skipped,
+            self.groups_synced,
+            self.groups_failed,
+        )
+    }
+
     /// As it is kept: bounded, whatever names are in it.
     pub(crate) fn as_text(&self) -> String {
         let whole = serde_json::to_string(self).unwrap_or_default();

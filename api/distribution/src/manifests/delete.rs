@@ -7,13 +7,12 @@ use consensus::cluster::{Failure, Freshness};
 use edge::answer;
 use edge::caller::Need;
 use edge::conditional::EntityTags;
+use edge::manifest_deletion::{self, Gone};
 use edge::problem::Problem;
 use http::header::IF_MATCH;
 use http::{HeaderMap, StatusCode};
 use metadata::access::Action;
-use metadata::command::Command;
 use metadata::manifests::delete::ManifestDelete;
-use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::settings;
 use metadata::tags::{Precondition, TagDelete};
@@ -40,23 +39,29 @@ pub async fn delete(
         return Err(Refusal::ReadOnly.into());
     }
     let actor = admitted.caller.account().to_owned();
-    let by_digest = matches!(reference, Reference::Digest(_));
     let unknown =
         Problem::ManifestUnknown { repository: repository.clone(), reference: text.to_owned() };
-    let command: Command = match reference {
-        Reference::Tag(tag) => TagDelete { repository, tag, precondition, actor }.into(),
-        Reference::Digest(digest) => ManifestDelete { repository, digest, actor }.into(),
+    let deleted = match reference {
+        Reference::Tag(tag) => {
+            let delete = TagDelete { repository, tag, precondition, actor };
+            let deleted = cluster.propose_for(admitted.caller.voucher(), delete.into()).await;
+            // The tag was named; nothing else is gone.
+            deleted.map(|_| Gone::default())
+        }
+        Reference::Digest(digest) => {
+            let delete = ManifestDelete { repository, digest, actor };
+            manifest_deletion::run(cluster, &admitted.caller, delete).await
+        }
     };
-    let tags = match cluster.propose_for(admitted.caller.voucher(), command).await {
-        Ok(Answer::Deleted { tags }) => tags,
-        Ok(_) => Vec::new(),
+    let gone = match deleted {
+        Ok(gone) => gone,
         Err(Failure::Refused(Refusal::TagUnknown { .. })) => return Err(unknown),
         Err(failure) => return Err(failure.into()),
     };
     let mut response = answer::empty(StatusCode::ACCEPTED);
     set_length(&mut response, 0);
-    if by_digest && !tags.is_empty() {
-        answer::warn(response.headers_mut(), &remark(&tags));
+    if gone.count > 0 {
+        answer::warn(response.headers_mut(), &remark(&gone));
     }
     Ok(response)
 }
@@ -72,14 +77,15 @@ fn precondition(headers: &HeaderMap) -> Result<Option<Precondition>, Problem> {
 }
 
 /// `skopeo delete repo:tag` deletes by digest, and with it every tag on the manifest.
-fn remark(tags: &[TagName]) -> String {
-    named("these tags pointed at the manifest and are gone with it", tags)
+fn remark(gone: &Gone) -> String {
+    let said = "these tags pointed at the manifest and are gone with it";
+    named(said, &gone.named, gone.count)
 }
 
-/// What is said of some tags, which are named, as many as a header may hold.
-pub(crate) fn named(said: &str, tags: &[TagName]) -> String {
+/// What is said of `count` tags, of which the first are named, as many as a header may hold.
+pub(crate) fn named(said: &str, tags: &[TagName], count: usize) -> String {
     let names: Vec<&str> = tags.iter().take(TAGS_NAMED_MAX).map(TagName::as_str).collect();
-    let more = tags.len().saturating_sub(TAGS_NAMED_MAX);
+    let more = count.saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{said}: {}{more}", names.join(", "))
 }
@@ -88,12 +94,14 @@ pub(crate) fn named(said: &str, tags: &[TagName]) -> String {
 mod tests {
     use oci::name::TagName;
 
-    use super::remark;
+    use super::{Gone, remark};
 
     #[test]
     fn the_remark_names_the_tags_that_went_but_not_without_end() {
         let tags: Vec<_> = (0..60).map(|n| TagName::parse(&format!("t{n}")).unwrap()).collect();
-        assert!(remark(&tags[..2]).ends_with(": t0, t1"));
-        assert!(remark(&tags).ends_with("t49 and 10 more"));
+        let gone = |named: &[TagName], count| remark(&Gone { named: named.to_vec(), count });
+        assert!(gone(&tags[..2], 2).ends_with(": t0, t1"));
+        assert!(gone(&tags, 60).ends_with("t49 and 10 more"));
+        assert!(gone(&tags, 300).ends_with("t49 and 250 more"));
     }
 }

@@ -142,7 +142,8 @@ fn look(view: &View<'_>, pushed: &Pushed) -> Result<Known, Damage> {
         return Ok(Known::Missing(missing));
     }
     let asked = (Some(&pushed.digest), pushed.bytes.len() as u64);
-    if let Some(refusal) = quotas::refusal(view, repository.namespace(), asked)? {
+    let place = (repository.namespace(), pushed.by.0.as_str());
+    if let Some(refusal) = quotas::refusal(view, place, asked)? {
         return Ok(Known::Refused(refusal));
     }
     let is_same = manifests::find(view, repository, &pushed.digest)?

@@ -60,8 +60,11 @@ pub async fn put(call: Call, repository: RepositoryName, text: &str) -> Result<R
     publish::count(&context, &pushed).await;
     let mut response = created(&pushed, subject.as_ref(), &named);
     if !evicted.is_empty() {
-        let remark =
-            delete::named("the tag limit of the repository took these tags away", &evicted);
+        let remark = delete::named(
+            "the tag limit of the repository took these tags away",
+            &evicted,
+            evicted.len(),
+        );
         answer::warn(response.headers_mut(), &remark);
     }
     Ok(response)

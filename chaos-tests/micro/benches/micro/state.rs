@@ -6,6 +6,7 @@ use metadata::blobs::commands::BlobCommit;
 use metadata::bootstrap::{Administrator, Bootstrap};
 use metadata::command::Command;
 use metadata::entry::{Entry, FORMAT, Proposal, Stamp};
+use metadata::join_tokens::JoinTokenCreate;
 use metadata::manifests::put::{ManifestPut, ManifestReference};
 use metadata::members::{MemberJoin, MemberRow};
 use metadata::membership::voters_changed;
@@ -15,7 +16,6 @@ use metadata::replica::{MemberNumber, ReplicaId};
 use metadata::sessions::SessionOpen;
 use metadata::settings::SettingsSet;
 use metadata::tables::Memory;
-use metadata::tokens::JoinTokenCreate;
 use oci::digest::{Algorithm, Digest};
 use oci::manifest::Role;
 use oci::name::{RepositoryName, TagName};
@@ -87,7 +87,10 @@ impl State {
         let voters: Vec<_> = voters.iter().map(|number| id(*number)).collect();
         voters_changed(&mut self.tables, &voters, &[]).unwrap();
     }
+}
 
+/// Entries and what comes of them.
+impl State {
     /// An entry with this one command, and the next place in the log.
     pub(crate) fn entry(&mut self, command: impl Into<Command>) -> (Position, Entry) {
         self.index += 1;
@@ -102,6 +105,7 @@ impl State {
             command: command.into().encode(),
             origin: None,
             voucher: None,
+            request_key: None,
         };
         let stamp = Stamp { elapsed_ms: 1, wall_ms: WALL_MS };
         let entry = Entry { format: FORMAT, stamp, proposals: vec![proposal] };

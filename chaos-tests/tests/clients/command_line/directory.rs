@@ -127,3 +127,44 @@ async fn an_administrator_has_people_sign_in_by_a_directory() {
     assert_eq!(desk.types("ann", "user show ann").await.status, Some(1));
     ends_well(&cluster);
 }
+
+/// `* * * * *`: every minute, and whatever a busy machine takes to do it.
+const SYNCED_WITHIN: Duration = Duration::from_secs(100);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cluster_syncs_with_the_directory_by_its_schedule() {
+    let Some(slapd) = Slapd::start().await else { return };
+    let cluster = Cluster::start(3).await.unwrap();
+    let desk = Desk::at(&cluster).await;
+    desk.write("reader.password", "quiet-harbor-11");
+    let set = format!(
+        "directory ldap set --server-url {} --reader-dn cn=root,dc=example \
+         --reader-password-file reader.password --recovery-admin admin --base-dn dc=example \
+         --username-attr uid --full-name-attr cn --filter objectClass=inetOrgPerson",
+        slapd.url
+    );
+    desk.done(&set).await;
+    desk.done("directory use ldap").await;
+    assert_eq!(desk.json("cron list").await[0]["schedule"], "@hourly");
+    let every_minute = "holdfast directory ldap set --sync-schedule '* * * * *'";
+    let Some(ended) = desk.script(every_minute).await else { return };
+    assert_eq!(ended.status, Some(0), "{ended}");
+    let refused = desk.types("admin", "cron set ldap_sync @daily").await;
+    assert!(refused.status == Some(1) && refused.err.contains("syncSchedule"), "{refused}");
+    let begun = Instant::now();
+    loop {
+        let jobs = desk.json("job list --action ldap_sync --status done").await;
+        if let Some(job) = jobs.as_array().unwrap().first() {
+            assert!(job["message"].as_str().unwrap().starts_with("2 people found"), "{job}");
+            break;
+        }
+        let all = desk.json("job list").await;
+        assert!(begun.elapsed() < SYNCED_WITHIN, "{all:#}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    // Nobody has signed in or asked for a sync.
+    let users = desk.done("user list --filter non-admins").await;
+    assert_eq!(users, "ann\tAnn Lee\tno\tyes\nbob\tBob Ray\tno\tyes\n");
+    assert_eq!(desk.json("directory ldap status").await["state"], "done");
+    ends_well(&cluster);
+}

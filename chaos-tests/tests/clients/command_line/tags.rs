@@ -57,7 +57,11 @@ pub(crate) async fn come_go_and_come_back(desk: &Desk<'_>) {
         .unwrap()
         .error_for_status()
         .unwrap();
+    let back = desk.done("tag list acme/nightly --deleted").await;
+    assert_eq!(first(&back), ["two"]);
+    assert!(back.contains(digest.as_str()), "{back}");
     desk.done("tag undelete acme/nightly:two").await;
+    assert_eq!(desk.done("tag list acme/nightly --deleted").await, "");
     for place in 0..desk.cluster.replicas.len() {
         assert_eq!(registry.look(place, REPOSITORY, "two").await.unwrap().as_ref(), Some(digest));
         for blob in &images[1].blobs {

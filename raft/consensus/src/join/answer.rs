@@ -8,7 +8,7 @@ use metadata::members::{MemberJoin, MemberRemove, MemberRow};
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
-use metadata::{certificates, members, tokens};
+use metadata::{certificates, join_tokens, members};
 use wire::certificate::{self, ReplicaNames};
 use wire::peer_identity::PeerKey;
 use zeroize::Zeroizing;
@@ -77,7 +77,7 @@ async fn admit(cluster: &Cluster, mut request: peer::JoinRequest) -> Result<peer
     let secret_hash = hash_of(&secret);
     let (token, ca) = cluster
         .read(Freshness::Linearizable, |view| {
-            Ok((tokens::find(view, &request.token_id)?, certificates::ca(view)?))
+            Ok((join_tokens::find(view, &request.token_id)?, certificates::ca(view)?))
         })
         .await?;
     // Whoever has no token learns nothing else.

@@ -93,6 +93,7 @@ fn other_calls() -> Vec<(&'static str, Vec<u8>)> {
         wait_ms: 4000,
         voucher: Bytes::new(),
         origin: Bytes::from_static(b"origin"),
+        request_key: Bytes::new(),
     };
     let outcome = peer::propose_response::Result::Outcome(Bytes::from_static(b"outcome"));
     let index = peer::read_index_response::Outcome::Index(12);

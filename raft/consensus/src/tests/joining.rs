@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use metadata::command::Command;
+use metadata::join_tokens::JoinTokenCreate;
 use metadata::members::MemberJoin;
 use metadata::refusal::Refusal;
 use metadata::replica::ReplicaId;
-use metadata::tokens::JoinTokenCreate;
 use tempfile::TempDir;
 use wire::certificate::{self, ReplicaNames};
 use wire::clock::{Clock, SystemClock};

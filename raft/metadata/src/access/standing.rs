@@ -28,6 +28,23 @@ pub fn manages(read: &impl Read, caller: &Caller, account: &str) -> Result<bool,
     Ok(organizations::member(read, &row.id, user)?.is_some_and(|row| row.is_admin))
 }
 
+/// Whether the caller may know of this account: of users and organizations everybody may, of a
+/// robot those who are in its organization.
+pub fn sees(
+    read: &impl Read,
+    caller: &Caller,
+    (name, row): &accounts::Named,
+) -> Result<bool, Damage> {
+    if row.kind != AccountKind::Robot || caller.is_admin {
+        return Ok(true);
+    }
+    let (Some(user), Some(group)) = (&caller.id, robots::organization_of(name)) else {
+        return Ok(false);
+    };
+    let Some(group) = accounts::find(read, group)? else { return Ok(false) };
+    Ok(organizations::member(read, &group.id, user)?.is_some())
+}
+
 /// Whether the caller may say who is in this team of `organization`.
 pub fn leads(
     read: &impl Read,

@@ -9,6 +9,7 @@ use crate::access_tokens;
 use crate::codec::message;
 use crate::directory;
 use crate::moment::Moment;
+use crate::openid;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
 use crate::ruling::Ruling;
@@ -91,6 +92,8 @@ message! {
         3 password_hash: String,
         /// What the old password was compared with; needed from whom is no administrator.
         4 former_hash: Option<String>,
+        /// Whether it is the same password, hashed anew when it was given: that ends no sign-in.
+        5 is_rehash: bool,
     }
 }
 
@@ -187,6 +190,9 @@ impl AccountUpdate {
             ..row
         };
         check_administrator_left(tables, name, &after)?;
+        if self.is_active.is_some() {
+            directory::settle(tables, &after.id)?;
+        }
         put(tables, name, &after)?;
         Ok(Answer::Done)
     }
@@ -203,15 +209,20 @@ impl PasswordSet {
         if row.kind == AccountKind::Robot {
             return Err(Refusal::RobotUnfit { name: name.clone() }.into());
         }
+        openid::commands::check_not_tied(tables, name, &row.id)?;
         let is_checked = match &self.former_hash {
             // Somebody else was quicker: what was compared is the password no more.
             Some(former) => *former == row.password_hash,
-            None => self.actor != *name,
+            None => self.actor != *name && !self.is_rehash,
         };
         if !is_checked {
             return Err(Refusal::PasswordChanged { name: name.clone() }.into());
         }
-        let after = with_password(tables, row, &self.password_hash)?;
+        let after = if self.is_rehash {
+            AccountRow { password_hash: self.password_hash.clone(), ..row }
+        } else {
+            with_password(tables, row, &self.password_hash)?
+        };
         put(tables, name, &after)?;
         Ok(Answer::Done)
     }
@@ -233,7 +244,7 @@ impl AccountDelete {
 
 /// The account with another password. What clients took by themselves while they signed in with the
 /// old one goes; access tokens that a person made stay.
-fn with_password(
+pub(crate) fn with_password(
     tables: &mut impl Write,
     row: AccountRow,
     password_hash: &str,

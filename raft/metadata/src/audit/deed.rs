@@ -3,12 +3,13 @@
 
 use oci::name::{RepositoryName, TagName};
 
-use super::{credentials, people, places};
+use super::{credentials, jobs, people, places};
 use crate::accounts::{self, AccountId};
 use crate::bootstrap::{self, Bootstrap};
 use crate::command::Command;
 use crate::members::{self, MemberUpdate};
 use crate::outcome::Answer;
+use crate::repositories;
 use crate::settings::SettingsSet;
 use crate::tables::{Damage, Draft, Read, Table, Write};
 
@@ -71,25 +72,31 @@ enum Class {
     OfCredentials,
     /// Changes what holds for the whole cluster.
     OfCluster,
+    /// Changes which jobs there are.
+    OfJobs,
 }
 
 /// No wildcard: whoever adds a command says here whether it is kept.
 fn class(command: &Command) -> Class {
     match command {
         // That somebody signed in stands in the log of the replica; of a sync with the directory
-        // its beginning and what it did are kept.
+        // its beginning and what it did are kept; of jobs what people ask, and what jobs change.
         #[rustfmt::skip]
-        Command::SessionOpen(_) | Command::BlobUnlink(_) | Command::LeaseRenew(_)
+        Command::SessionOpen(_) | Command::RequestAnswered(_) | Command::LeaseRenew(_)
         | Command::HolderAdd(_) | Command::HolderDrop(_) | Command::HolderLost(_)
         | Command::Condemn(_) | Command::Delete(_) | Command::Forget(_)
         | Command::AccessTokensUsed(_) | Command::PullsNote(_) | Command::RepositoriesUsed(_)
         | Command::PageSessionOpen(_) | Command::PageSessionEnd(_)
-        | Command::DirectoryRunEnd(_) => Class::Everyday,
+        | Command::DirectoryRunEnd(_)
+        | Command::JobClaim(_) | Command::CronFire(_)
+        | Command::JobsCompact(_) | Command::EventsCompact(_)
+        | Command::WorkerBeat(_) | Command::WorkerLeave(_) => Class::Everyday,
         Command::BlobCommit(_) | Command::BlobMount(_) | Command::ManifestPut(_) => Class::Push,
         #[rustfmt::skip]
         Command::RepositoryCreate(_) | Command::RepositoryUpdate(_)
         | Command::RepositoryDelete(_) | Command::RepositoriesDelete(_)
         | Command::ManifestDelete(_) | Command::TagDelete(_) | Command::TagUndelete(_)
+        | Command::BlobUnlink(_)
         | Command::RepositoryGrantPut(_)
         | Command::RepositoryGrantDelete(_) | Command::NamespaceGrantPut(_)
         | Command::NamespaceGrantDelete(_) => Class::OfPlaces,
@@ -108,18 +115,37 @@ fn class(command: &Command) -> Class {
         | Command::SystemAccountsSet(_) | Command::MemberSyncSet(_)
         | Command::DirectoryRunBegin(_) | Command::DirectoryUsersPut(_)
         | Command::DirectoryUsersGone(_) | Command::DirectoryMembersSet(_)
+        | Command::OpenIdSet(_) | Command::OpenIdSignIn(_) | Command::OpenIdTie(_)
         => Class::OfCredentials,
         #[rustfmt::skip]
         Command::Bootstrap(_) | Command::SettingsSet(_) | Command::JoinTokenCreate(_)
         | Command::JoinTokenRevoke(_) | Command::MemberJoin(_) | Command::MemberUpdate(_)
         | Command::MemberRemove(_) => Class::OfCluster,
+        #[rustfmt::skip]
+        Command::JobCreate(_) | Command::JobCancel(_) | Command::JobDelete(_)
+        | Command::JobEnd(_)
+        | Command::CronSet(_) | Command::CronDelete(_) | Command::ActionConfigSet(_)
+        | Command::ActionConfigDelete(_) | Command::WorkerCapacitySet(_) => Class::OfJobs,
     }
 }
 
-/// Whether who asked for a command, and from where, is to travel with it. With a push it is not:
-/// most create nothing, and they are to stay small.
-pub fn is_told_with_its_origin(command: &Command) -> bool {
-    !matches!(class(command), Class::Everyday | Class::Push)
+/// Whether who asked for a command, and from where, is to travel with it, as far as this replica
+/// knows. With a push only where it would create its repository: most create nothing, and they are
+/// to stay small.
+pub fn is_told_with_its_origin(read: &impl Read, command: &Command) -> Result<bool, Damage> {
+    match class(command) {
+        Class::Everyday => Ok(false),
+        Class::Push => {
+            let pushed_to = pushed_to(command);
+            let Some((repository, _)) = pushed_to else { return Ok(false) };
+            Ok(repositories::find(read, repository)?.is_none())
+        }
+        Class::OfPlaces
+        | Class::OfPeople
+        | Class::OfCredentials
+        | Class::OfCluster
+        | Class::OfJobs => Ok(true),
+    }
 }
 
 /// What the command is about to do; `None` where the audit log does not keep it, or not before it
@@ -129,8 +155,9 @@ pub(crate) fn of(read: &impl Read, command: &Command) -> Result<Option<Deed>, Da
         Class::Everyday | Class::Push => None,
         Class::OfPlaces => places::told(read, command)?,
         Class::OfPeople => people::told(read, command)?,
-        Class::OfCredentials => credentials::told(command),
+        Class::OfCredentials => credentials::told(read, command)?,
         Class::OfCluster => of_cluster(read, command)?,
+        Class::OfJobs => jobs::told(read, command)?,
     };
     told.map(|deed| deed.by_id(read)).transpose()
 }
@@ -148,9 +175,11 @@ pub(crate) fn finished<W: Write>(
         // What a sweep of old tokens passed over is nothing to tell.
         Answer::TokensDeleted { deleted: 0, .. } => None,
         Answer::TokensDeleted { deleted, .. } => Some(deed.with("deleted", deleted)),
-        Answer::Deleted { tags } if matches!(command, Command::ManifestDelete(_)) => {
+        Answer::JobCreated { id } => Some(deed.with("job", jobs::uuid(id))),
+        Answer::Deleted { tags, more } if matches!(command, Command::ManifestDelete(_)) => {
             let tags: Vec<&str> = tags.iter().map(TagName::as_str).collect();
-            Some(deed.with("tags", tags.join(" ")))
+            let goes_on = more.then_some("more tags follow");
+            Some(deed.with("tags", tags.join(" ")).with_given("isPart", goes_on))
         }
         _ => Some(deed),
     })
@@ -161,16 +190,21 @@ fn pushed<W: Write>(tables: &Draft<'_, W>, command: &Command) -> Result<Option<D
     if !tables.touches(Table::RepositoryNames) {
         return Ok(None);
     }
-    let (repository, actor): (&RepositoryName, &str) = match command {
-        Command::BlobCommit(commit) => (&commit.repository, &commit.actor),
-        Command::BlobMount(mount) => (&mount.repository, &mount.actor),
-        Command::ManifestPut(put) => (&put.repository, &put.actor),
-        _ => return Ok(None),
-    };
+    let Some((repository, actor)) = pushed_to(command) else { return Ok(None) };
     let object = ("repository", repository.as_str());
     let deed = Deed::new(actor, "repository.create", object).with("onPush", true);
     let came_with_it = tables.touches(Table::AccountIds).then_some("created");
     deed.with_given("namespace", came_with_it).by_id(tables).map(Some)
+}
+
+/// Where a push goes, and by whom.
+fn pushed_to(command: &Command) -> Option<(&RepositoryName, &str)> {
+    match command {
+        Command::BlobCommit(commit) => Some((&commit.repository, &commit.actor)),
+        Command::BlobMount(mount) => Some((&mount.repository, &mount.actor)),
+        Command::ManifestPut(put) => Some((&put.repository, &put.actor)),
+        _ => None,
+    }
 }
 
 fn of_cluster(read: &impl Read, command: &Command) -> Result<Option<Deed>, Damage> {
@@ -219,15 +253,18 @@ fn updated(update: &MemberUpdate) -> Deed {
 }
 
 fn set_settings(set: &SettingsSet) -> Deed {
-    let deed = Deed::new("", "settings.update", ("settings", "cluster"))
+    let (events, jobs) = (set.events.as_ref(), set.jobs.as_ref());
+    Deed::new("", "settings.update", ("settings", "cluster"))
         .with_given("createRepositoryOnPush", set.create_repository_on_push)
         .with_given("readOnlyRegistry", set.read_only)
         .with_given("graceSeconds", set.grace_s)
         .with_given("leaseSeconds", set.lease_s)
         .with_given("copiesMin", set.copies_min)
-        .with_given("undeleteWindowSeconds", set.undelete_s);
-    let Some(events) = &set.events else { return deed };
-    deed.with_given("repoEventHistoryCompactionEnabled", events.is_on)
-        .with_given("repoEventHistoryToKeep", events.kept_max)
-        .with_given("repoEventHistoryMaxAgeSeconds", events.age_max_s)
+        .with_given("undeleteWindowSeconds", set.undelete_s)
+        .with_given("repoEventHistoryCompactionEnabled", events.and_then(|it| it.is_on))
+        .with_given("repoEventHistoryToKeep", events.and_then(|it| it.kept_max))
+        .with_given("repoEventHistoryMaxAgeSeconds", events.and_then(|it| it.age_max_s))
+        .with_given("jobHistoryCompactionEnabled", jobs.and_then(|it| it.is_on))
+        .with_given("jobHistoryToKeep", jobs.and_then(|it| it.kept_max))
+        .with_given("jobHistoryMaxAgeSeconds", jobs.and_then(|it| it.age_max_s))
 }

@@ -40,7 +40,10 @@ fn of_accounts(command: &Command) -> Option<Deed> {
                 .with_given("isActive", update.is_active)
                 .with_given("quotaBytes", update.quota_bytes)
         }
-        Command::PasswordSet(set) => Deed::new(&set.actor, "user.password", ("account", &set.name)),
+        Command::PasswordSet(set) => {
+            let deed = Deed::new(&set.actor, "user.password", ("account", &set.name));
+            deed.with_given("rehashed", set.is_rehash.then_some(true))
+        }
         Command::AccountDelete(delete) => {
             Deed::new(&delete.actor, "account.delete", ("account", &delete.name))
         }

@@ -24,6 +24,10 @@ pub(super) fn told(read: &impl Read, command: &Command) -> Result<Option<Deed>, 
             let manifest = format!("{}@{}", delete.repository, delete.digest);
             Deed::new(&delete.actor, "manifest.delete", ("manifest", &manifest))
         }
+        Command::BlobUnlink(unlink) => {
+            let blob = format!("{}@{}", unlink.repository, unlink.digest);
+            Deed::new(&unlink.actor, "blob.delete", ("blob", &blob))
+        }
         Command::TagDelete(delete) => deleted(read, delete)?,
         Command::TagUndelete(undelete) => {
             let tag = format!("{}:{}", undelete.repository, undelete.tag);

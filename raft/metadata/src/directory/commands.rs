@@ -6,7 +6,11 @@ use super::{
 };
 use crate::access::standing;
 use crate::accounts;
+use crate::accounts::commands::UserPut;
 use crate::codec::message;
+use crate::jobs::crons;
+use crate::jobs::schedule::Schedule;
+use crate::moment::Moment;
 use crate::organizations;
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
@@ -43,6 +47,9 @@ message! {
         1 actor: String,
         /// All of it.
         2 ldap: LdapRow,
+        /// Where given, the recovery administrator's password from now on, in PHC text form: an
+        /// account that is not there is made, and it is an administrator's afterwards.
+        3 recovery_password_hash: Option<String>,
     }
 }
 
@@ -71,7 +78,7 @@ message! {
 }
 
 impl BackendSet {
-    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         standing::require_system(tables, &self.actor)?;
         if self.is_ldap {
             let Some(ldap) = ldap(tables)? else {
@@ -81,18 +88,24 @@ impl BackendSet {
         }
         let row = BackendRow { is_ldap: self.is_ldap };
         row::put(tables, Table::Singles, BACKEND.to_vec(), &row);
+        crons::follow_directory(tables, moment)?;
         Ok(Answer::Done)
     }
 }
 
 impl LdapSet {
-    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         standing::require_system(tables, &self.actor)?;
         check_ldap(&self.ldap)?;
+        if let Some(password_hash) = self.recovery_password_hash.clone() {
+            let name = self.ldap.recovery_admin.clone();
+            UserPut { name, password_hash, is_admin: true }.apply(tables, moment)?;
+        }
         if backend(tables)?.is_ldap {
             check_recovery_admin(tables, &self.ldap)?;
         }
         row::put(tables, Table::Singles, LDAP.to_vec(), &self.ldap);
+        crons::follow_directory(tables, moment)?;
         Ok(Answer::Done)
     }
 }
@@ -162,6 +175,10 @@ fn check_ldap(ldap: &LdapRow) -> Ruling<()> {
     bound("bytes of readerPassword", ldap.sealed_reader_password.len(), SEALED_BYTES_MAX)?;
     bound("userSearchConfigs", ldap.user_searches.len(), SEARCHES_MAX)?;
     ldap.user_searches.iter().try_for_each(check_search)?;
+    if !ldap.schedule.is_empty() {
+        let read = Schedule::parse_without_seconds(&ldap.schedule);
+        read.map_err(|what| not_ready(&format!("syncSchedule: {what}")))?;
+    }
     check_sync(&ldap.administrators)
 }
 

@@ -9,7 +9,9 @@ use crate::accounts::{
     self, AccountId, AccountKind, AccountRow, FULL_NAME_BYTES_MAX, check_free, find_by_id, new,
 };
 use crate::codec::{choice, message};
+use crate::jobs::JobId;
 use crate::moment::Moment;
+use crate::openid;
 use crate::organizations::{self, MemberRow};
 use crate::outcome::Answer;
 use crate::refusal::Refusal;
@@ -32,6 +34,8 @@ message! {
     pub struct DirectoryRunBegin {
         /// Who does it.
         1 replica_id: ReplicaId,
+        /// The job that does it, where one does: it goes on where another worker left it.
+        2 job: Option<JobId>,
     }
 }
 
@@ -118,6 +122,7 @@ impl DirectoryRunBegin {
         }
         if let Some(run) = super::run(tables)?
             && run.lease_until_ms > moment.cluster_ms
+            && (self.job.is_none() || run.job != self.job)
         {
             let (replica_id, begun_wall_ms) = (run.replica_id, run.begun_wall_ms);
             return Err(Refusal::SyncRunning { replica_id, begun_wall_ms }.into());
@@ -129,6 +134,7 @@ impl DirectoryRunBegin {
             lease_until_ms: moment.cluster_ms.saturating_add(LEASE_MS),
             ended_wall_ms: 0,
             report: String::new(),
+            job: self.job,
         };
         put_run(tables, &row);
         Ok(Answer::Done)
@@ -200,7 +206,8 @@ impl DirectoryUser {
 }
 
 /// Whether an account may be, or become, that of somebody in the directory. A system administrator
-/// made here is nobody's by having the same name, and the recovery administrator never is.
+/// made here is nobody's by having the same name, nor is who signs in by OpenID, and the recovery
+/// administrator never is.
 pub fn may_belong(
     read: &impl Read,
     name: &str,
@@ -208,7 +215,7 @@ pub fn may_belong(
     link: Option<&UserLink>,
 ) -> Result<bool, crate::tables::Damage> {
     let is_local_admin = row.is_admin && link.is_none();
-    let is_user = row.kind == AccountKind::User;
+    let is_user = row.kind == AccountKind::User && openid::user(read, &row.id)?.is_none();
     Ok(is_user && !is_local_admin && !is_recovery_admin(read, name)?)
 }
 
@@ -225,7 +232,9 @@ impl DirectoryUsersGone {
                 continue;
             }
             put_link(tables, id, &UserLink { is_gone: true, ..link });
-            accounts::put(tables, &name, &AccountRow { is_active: false, ..row })?;
+            // As where an administrator does it: what was signed in is so no more, also later.
+            let generation = row.generation + 1;
+            accounts::put(tables, &name, &AccountRow { is_active: false, generation, ..row })?;
         }
         Ok(Answer::Done)
     }
@@ -270,7 +279,11 @@ fn own(
     user: &AccountId,
     is_in: bool,
 ) -> Ruling<()> {
-    let Some((group, _)) = find_by_id(tables, organization)? else { return Ok(()) };
+    let Some((group, row)) = find_by_id(tables, organization)? else { return Ok(()) };
+    // An id may name a user; that is no reason to leave everybody else out.
+    if row.kind != AccountKind::Organization {
+        return Ok(());
+    }
     let is_member = organizations::member(tables, organization, user)?.is_some();
     if is_in || is_member {
         organizations::put_member(tables, &group, user, &MemberRow { is_admin: is_in })?;

@@ -7,6 +7,7 @@ use super::{Violation, rows};
 use crate::access_tokens::AccessTokenRow;
 use crate::accounts::{AccountKind, AccountRow, Filter, counts};
 use crate::key;
+use crate::openid::{OpenIdUser, subject_key};
 use crate::organizations::last_id;
 use crate::page_sessions::PageSessionRow;
 use crate::public_keys::{PublicKeyRow, id_of};
@@ -23,6 +24,7 @@ pub(super) fn check(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), 
     check_tokens(read, found)?;
     check_keys(read, found)?;
     check_directory(read, found)?;
+    check_openid(read, found)?;
     check_sessions(read, found)
 }
 
@@ -233,4 +235,25 @@ fn check_directory(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), D
         }
     }
     Ok(())
+}
+
+/// Who signs in by OpenID is somebody, has no entry in the directory, and is found by their
+/// subject.
+fn check_openid(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
+    let mut subjects = Keys::new();
+    for (id, value) in rows(read, Table::OpenIdUsers)? {
+        let user: OpenIdUser = row::decode(Table::OpenIdUsers, &value)?;
+        let key = subject_key(&user.issuer, &user.subject);
+        if read.get(Table::OpenIdSubjects, &key)?.as_ref() != Some(&id) {
+            wrong(found, format!("{id:02x?} is not found by their subject"));
+        }
+        if read.get(Table::AccountIds, &id)?.is_none() {
+            wrong(found, format!("{id:02x?} signs in by OpenID, and is nobody"));
+        }
+        if read.get(Table::DirectoryUsers, &id)?.is_some() {
+            wrong(found, format!("{id:02x?} signs in by OpenID and by the directory"));
+        }
+        subjects.insert(key);
+    }
+    compare(read, Table::OpenIdSubjects, &subjects, found)
 }

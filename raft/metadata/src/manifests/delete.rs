@@ -1,4 +1,4 @@
-//! Deleting a manifest with all its tags.
+//! Deleting a manifest with all its tags, some tags with each command.
 
 use oci::digest::Digest;
 use oci::name::RepositoryName;
@@ -16,15 +16,17 @@ use crate::ruling::Ruling;
 use crate::tables::Write;
 use crate::tags;
 
-/// The answer names so many tags, at most.
-const TAGS_NAMED_MAX: usize = 100;
+/// Tags that one command takes away, at most. Each writes some ten rows: its own, its history, what
+/// may come back, and an event.
+pub const TAGS_MAX: usize = 100;
 
 /// A refusal names so many parents, at most.
 const PARENTS_NAMED_MAX: usize = 10;
 
 message! {
     /// Deletes a manifest and all tags on it, which may come back for a while; refused while an
-    /// index of the repository names it.
+    /// index of the repository names it. Where it has more than [`TAGS_MAX`] tags the first of them
+    /// go, the manifest stays, and the answer says that there is more.
     pub struct ManifestDelete {
         /// Where.
         1 repository: RepositoryName,
@@ -48,15 +50,19 @@ impl ManifestDelete {
         if !parents.is_empty() {
             return Err(Refusal::ManifestHasParents { digest: digest.clone(), parents }.into());
         }
-        let mut tags = tags::retire_all_of(tables, (number, digest), actor, moment)?;
-        held::keep(tables, number, digest)?;
-        remove(tables, number, digest, moment)?;
-        tags.truncate(TAGS_NAMED_MAX);
+        let tags = tags::retire_some_of(tables, (number, digest), (actor, TAGS_MAX), moment)?;
+        let more = tags::is_tagged(tables, number, digest)?;
+        if !more {
+            held::keep(tables, number, digest)?;
+            remove(tables, number, digest, moment)?;
+        }
         let deleted = tags.iter().map(|tag| Happening::to_tag(EventType::Delete, tag, digest));
         let mut deleted: Vec<_> = deleted.collect();
-        deleted.push(Happening::to_manifest(EventType::Delete, digest));
+        if !more {
+            deleted.push(Happening::to_manifest(EventType::Delete, digest));
+        }
         writing::note(tables, (&self.repository, &repository), actor, &deleted, moment)?;
         repositories::touch(tables, &self.repository, &repository, moment);
-        Ok(Answer::Deleted { tags })
+        Ok(Answer::Deleted { tags, more })
     }
 }

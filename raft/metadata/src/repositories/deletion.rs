@@ -8,10 +8,13 @@ use crate::manifests;
 use crate::moment::Moment;
 use crate::row;
 use crate::tables::{Damage, Table, Write};
-use crate::tags::{deleted, history};
+use crate::tags::{self, deleted, history};
 
 /// Manifests that one entry removes; each may name thousands of digests.
 const MANIFESTS_MAX: usize = 8;
+
+/// Tags on them that one entry removes.
+const TAGS_MAX: usize = 256;
 
 /// Links that one entry removes.
 const LINKS_MAX: usize = 256;
@@ -57,8 +60,13 @@ fn remove_manifests(
 ) -> Result<bool, Damage> {
     let prefix = key::within(number, &[]);
     let manifests = row::under(tables, Table::Manifests, &prefix, MANIFESTS_MAX)?;
+    let mut left = TAGS_MAX;
     for (key, _) in &manifests {
         let (digest, _) = key::split_digest(&key[prefix.len()..])?;
+        left -= tags::remove_some_of(tables, number, &digest, left)?;
+        if left == 0 {
+            break;
+        }
         manifests::remove(tables, number, &digest, moment)?;
     }
     Ok(!manifests.is_empty())

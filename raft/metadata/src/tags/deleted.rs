@@ -14,6 +14,7 @@ use crate::codec::message;
 use crate::key;
 use crate::manifests::held;
 use crate::moment::Moment;
+use crate::page::Listing;
 use crate::repositories::{self, RepositoryNumber};
 use crate::row;
 use crate::settings;
@@ -52,6 +53,38 @@ pub fn find(
         let left_ms = found.until_ms - now.cluster_ms;
         (found.tag, now.wall_ms.saturating_add(left_ms))
     }))
+}
+
+/// Rows of tags that went, by name, from `start` on. Some may be over, or have been pushed again
+/// since: whether one may still come back says [`returnable`].
+pub fn listing(
+    read: &impl Read,
+    repository: &RepositoryName,
+    start: &str,
+    limit: usize,
+) -> Result<Listing<(TagName, DeletedTagRow)>, Damage> {
+    let Some(repository) = repositories::find(read, repository)? else {
+        return Ok(Listing { items: Vec::new(), next: None });
+    };
+    let prefix = key::within(repository.number(), &[]);
+    let within = (prefix.as_slice(), start.as_bytes());
+    let rows = row::from_within(read, Table::DeletedTags, within, limit.saturating_add(1))?;
+    let items = rows.iter().map(|(key, value)| {
+        Ok((name(&key[prefix.len()..])?, row::decode(Table::DeletedTags, value)?))
+    });
+    Ok(Listing::cut(items.collect::<Result<_, Damage>>()?, limit))
+}
+
+/// The tag as [`find`] finds it, where no other stands in its place.
+pub fn returnable(
+    read: &impl Read,
+    repository: &RepositoryName,
+    tag: &TagName,
+) -> Result<Option<(TagRow, u64)>, Damage> {
+    match super::find(read, repository, tag)? {
+        Some(_) => Ok(None),
+        None => find(read, repository, tag),
+    }
 }
 
 pub(crate) fn find_in(

@@ -42,7 +42,13 @@ fn a_user_is_made_or_changed_but_no_organization_and_not_the_last_administrator(
             "reserved",
             |_| (),
             |_| user("docker-datacenter", true).into(),
-            invalid("docker-datacenter"),
+            Err(Refusal::AccountNameReserved { name: "docker-datacenter".into() }),
+        ),
+        case(
+            "a word of a path",
+            |_| (),
+            |_| user("language", true).into(),
+            Err(Refusal::AccountNameReserved { name: "language".into() }),
         ),
     ]);
     let mut cluster = Cluster::new(3);

@@ -6,19 +6,21 @@ use metadata::accounts::commands::{AccountDelete, PasswordSet};
 use metadata::audit::deed::is_told_with_its_origin;
 use metadata::audit::listing::{Filter, Order, listing};
 use metadata::audit::{self, AuditRecord};
+use metadata::blobs::commands::BlobUnlink;
 use metadata::command::Command;
 use metadata::entry::Proposal;
 use metadata::events::pulls::PullsNote;
 use metadata::grants::Level;
 use metadata::grants::commands::{NamespaceGrantPut, RepositoryGrantPut};
+use metadata::join_tokens::{JoinTokenCreate, JoinTokenRevoke};
 use metadata::manifests::delete::ManifestDelete;
 use metadata::organizations::MemberPut;
 use metadata::refusal::Refusal;
 use metadata::repositories::commands::{RepositoryCreate, RepositoryDelete};
 use metadata::settings::SettingsSet;
+use metadata::tables::Memory;
 use metadata::tags::TagDelete;
 use metadata::teams::commands::TeamDelete;
-use metadata::tokens::{JoinTokenCreate, JoinTokenRevoke};
 
 use crate::cluster::{Cluster, digest, join, repository, tag};
 use crate::samples;
@@ -101,6 +103,7 @@ fn what_changes_accounts_and_rights_is_written_down() {
         actor: admin(),
         password_hash: "the new hash".into(),
         former_hash: None,
+        is_rehash: false,
     };
     assert_eq!(kept(it, set), "user.password account bob");
     let delete = AccountDelete { name: "bob".into(), actor: admin() };
@@ -115,6 +118,9 @@ fn what_changes_repositories_tokens_and_the_cluster_is_written_down() {
     assert_eq!(kept(it, RepositoryCreate { on_push: false, ..create("alice/app") }), created);
     it.push("alice/app", "m", &[], &["attached.sig", "v2"]);
     let here = || repository("alice/app");
+    it.commit("alice/app", "loose");
+    let unlink = BlobUnlink { repository: here(), digest: digest("loose"), actor: admin() };
+    assert_eq!(kept(it, unlink), format!("blob.delete blob alice/app@{}", digest("loose")));
     let delete =
         TagDelete { repository: here(), tag: tag("v2"), precondition: None, actor: "alice".into() };
     let told = format!("tag.delete tag alice/app:v2 digest={}", digest("m"));
@@ -282,28 +288,41 @@ fn lists_go_both_ways_and_are_filtered() {
 #[test]
 fn everyday_commands_travel_without_their_origin_and_all_others_with_it() {
     let commands = samples::commands();
-    let alone = commands.iter().filter(|command| !is_told_with_its_origin(command));
+    let mut cluster = Cluster::new(3);
+    cluster.push("alice/app", "m", &["x"], &[]);
+    let is_told = |tables: &Memory, command| is_told_with_its_origin(tables, command).unwrap();
+    let alone = commands.iter().filter(|command| !is_told(&cluster.tables, command));
     let mut alone: Vec<_> = alone.map(Command::name).collect();
     alone.sort_unstable();
     let expected = [
         "AccessTokensUsed",
         "BlobCommit",
         "BlobMount",
-        "BlobUnlink",
         "Condemn",
+        "CronFire",
         "Delete",
         "DirectoryRunEnd",
+        "EventsCompact",
         "Forget",
         "HolderAdd",
         "HolderDrop",
         "HolderLost",
+        "JobClaim",
+        "JobsCompact",
         "LeaseRenew",
         "ManifestPut",
         "PageSessionEnd",
         "PageSessionOpen",
         "PullsNote",
         "RepositoriesUsed",
+        "RequestAnswered",
         "SessionOpen",
+        "WorkerBeat",
+        "WorkerLeave",
     ];
     assert_eq!(alone, expected);
+    // A push to where nothing is yet creates something.
+    let pushes = commands.iter().filter(|it| ["BlobCommit", "ManifestPut"].contains(&it.name()));
+    assert!(pushes.clone().all(|push| is_told(&Memory::default(), push)));
+    assert_eq!(pushes.count(), 2);
 }

@@ -7,6 +7,7 @@ use metadata::clocks;
 use metadata::command::Command;
 use metadata::entry::{Entry, FORMAT, Proposal, Stamp};
 use metadata::invariants;
+use metadata::join_tokens::JoinTokenCreate;
 use metadata::manifests::put::{ManifestPut, ManifestReference};
 use metadata::members::{MemberJoin, MemberRow};
 use metadata::membership::voters_changed;
@@ -16,7 +17,6 @@ use metadata::replica::{MemberNumber, ReplicaId};
 use metadata::sessions::SessionOpen;
 use metadata::settings::SettingsSet;
 use metadata::tables::{Memory, Table};
-use metadata::tokens::JoinTokenCreate;
 use oci::digest::{Algorithm, Digest};
 use oci::manifest::Role;
 use oci::name::{RepositoryName, TagName};
@@ -121,6 +121,7 @@ impl Cluster {
             command: command.encode(),
             origin: None,
             voucher: None,
+            request_key: None,
         }
     }
 }

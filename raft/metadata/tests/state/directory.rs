@@ -19,7 +19,7 @@ use metadata::{organizations, teams as metadata_teams};
 
 use crate::accounts::nobody;
 use crate::cluster::{Cluster, HOUR_MS, id};
-use crate::directory_samples::{ldap, sync, user};
+use crate::directory_samples::{ldap, ldap_set, sync, user};
 use crate::organizations::{organization, with_org};
 use crate::teams::{id_of, make};
 
@@ -29,12 +29,12 @@ fn by_admin<T>(make: impl FnOnce(String) -> T) -> T {
 
 /// People sign in by the directory; `admin` is the recovery administrator.
 fn use_directory(cluster: &mut Cluster) {
-    cluster.does(by_admin(|actor| LdapSet { actor, ldap: ldap("admin") }));
+    cluster.does(ldap_set(ldap("admin")));
     cluster.does(by_admin(|actor| BackendSet { actor, is_ldap: true }));
 }
 
 fn begin(cluster: &mut Cluster, replica: u64) -> [u8; 16] {
-    cluster.does(DirectoryRunBegin { replica_id: id(replica) });
+    cluster.does(DirectoryRunBegin { replica_id: id(replica), job: None });
     directory::run(&cluster.tables).unwrap().unwrap().id
 }
 
@@ -51,7 +51,7 @@ fn where_people_sign_in_is_for_administrators_and_needs_somebody_for_bad_days() 
     let not_ready = |outcome: &Outcome| matches!(outcome, Err(Refusal::DirectoryNotReady { .. }));
     let mut base = with_org();
     let by = |actor: &str, name: &str| -> Command {
-        LdapSet { actor: actor.into(), ldap: ldap(name) }.into()
+        LdapSet { actor: actor.into(), ..ldap_set(ldap(name)) }.into()
     };
     let refused = base.clone().run(by("alice", "admin"));
     assert_eq!(refused, Err(Refusal::NotAuthorized { actor: "alice".into() }));
@@ -66,7 +66,7 @@ fn where_people_sign_in_is_for_administrators_and_needs_somebody_for_bad_days() 
     many.user_searches = vec![many.user_searches[0].clone(); SEARCHES_MAX + 1];
     let long = LdapRow { server_url: "x".repeat(2000), ..ldap("admin") };
     for ldap in [many, long] {
-        let outcome = base.clone().run(by_admin(|actor| LdapSet { actor, ldap }));
+        let outcome = base.clone().run(ldap_set(ldap));
         assert!(matches!(outcome, Err(Refusal::TooMuch { .. })), "{outcome:?}");
     }
 
@@ -90,13 +90,40 @@ fn where_people_sign_in_is_for_administrators_and_needs_somebody_for_bad_days() 
 }
 
 #[test]
+fn the_recovery_password_is_set_with_the_settings_or_not_at_all() {
+    let mut cluster = with_org();
+    let with_password = |actor: &str, ldap: LdapRow| LdapSet {
+        actor: actor.into(),
+        recovery_password_hash: Some("another hash".into()),
+        ..ldap_set(ldap)
+    };
+    let before = row(&cluster, "admin");
+    let refused = cluster.run(with_password("alice", ldap("admin")));
+    assert_eq!(refused, Err(Refusal::NotAuthorized { actor: "alice".into() }));
+    let long = LdapRow { server_url: "x".repeat(2000), ..ldap("admin") };
+    assert!(matches!(cluster.run(with_password("admin", long)), Err(Refusal::TooMuch { .. })));
+    let none = cluster.run(with_password("admin", ldap("org")));
+    assert_eq!(none, Err(Refusal::AccountIsOrganization { name: "org".into() }));
+    assert_eq!(row(&cluster, "admin"), before);
+
+    cluster.does(with_password("admin", ldap("rescue")));
+    let rescue = row(&cluster, "rescue");
+    assert!(rescue.is_admin && rescue.is_active);
+    assert_eq!(rescue.password_hash, "another hash");
+    cluster.does(by_admin(|actor| BackendSet { actor, is_ldap: true }));
+    // While it is in use it stays somebody's who can sign in.
+    cluster.does(with_password("admin", ldap("second-rescue")));
+    assert_eq!(directory::ldap(&cluster.tables).unwrap().unwrap().recovery_admin, "second-rescue");
+}
+
+#[test]
 fn one_replica_syncs_at_a_time_and_a_dead_one_is_waited_for_five_minutes() {
     let mut cluster = with_org();
-    let begun = cluster.run(DirectoryRunBegin { replica_id: id(1) });
+    let begun = cluster.run(DirectoryRunBegin { replica_id: id(1), job: None });
     assert!(matches!(begun, Err(Refusal::DirectoryNotReady { .. })), "{begun:?}");
     use_directory(&mut cluster);
     let first = begin(&mut cluster, 1);
-    let second = cluster.run(DirectoryRunBegin { replica_id: id(2) });
+    let second = cluster.run(DirectoryRunBegin { replica_id: id(2), job: None });
     assert!(matches!(second, Err(Refusal::SyncRunning { .. })), "{second:?}");
 
     // What it proposes renews its lease.
@@ -171,6 +198,27 @@ fn who_is_gone_is_inactive_and_comes_back_unless_an_administrator_said_otherwise
     cluster.does(put(&["dora", "eric"]));
     assert!(row(&cluster, "dora").is_active);
     assert!(!row(&cluster, "eric").is_active, "an administrator had said so");
+    assert_eq!(row(&cluster, "dora").generation, 1, "who was signed in is so no more");
+}
+
+#[test]
+fn what_an_administrator_says_of_somebody_who_is_gone_counts_when_they_come_back() {
+    let mut base = with_org();
+    use_directory(&mut base);
+    let run = begin(&mut base, 1);
+    base.does(put(&["dora"]));
+    base.does(DirectoryUsersGone { run, users: vec![id_of(&base, "dora")] });
+    for said in [vec![false], vec![true, false], vec![true]] {
+        let mut cluster = base.clone();
+        for is_active in &said {
+            let (name, actor, is_active) = ("dora".into(), "admin".into(), Some(*is_active));
+            let (full_name, is_admin, quota_bytes) = (None, None, None);
+            let update = AccountUpdate { name, actor, full_name, is_admin, is_active, quota_bytes };
+            cluster.does(update);
+        }
+        cluster.does(put(&["dora"]));
+        assert_eq!(Some(&row(&cluster, "dora").is_active), said.last(), "{said:?}");
+    }
 }
 
 #[test]
@@ -210,6 +258,8 @@ fn groups_follow_the_directory_and_keep_those_who_do_not_come_from_there() {
     // What is no more is passed over.
     set(DirectoryGroup::Team { team: [0xee; 16] }, &[dora], &[eric]);
     set(DirectoryGroup::Owners { organization: [0xee; 16] }, &[dora], &[eric]);
+    // And so is a user where an organization should be.
+    set(DirectoryGroup::Owners { organization: bob }, &[dora], &[eric]);
 }
 
 #[test]

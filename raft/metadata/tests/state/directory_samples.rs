@@ -48,6 +48,11 @@ pub(crate) fn ldap(recovery_admin: &str) -> LdapRow {
     }
 }
 
+/// By the administrator, without a password.
+pub(crate) fn ldap_set(ldap: LdapRow) -> LdapSet {
+    LdapSet { actor: text("admin"), ldap, recovery_password_hash: None }
+}
+
 pub(crate) fn user(name: &str) -> DirectoryUser {
     let source = format!("uid={name},dc=example");
     DirectoryUser { name: text(name), full_name: format!("{name} of the directory"), source }
@@ -57,7 +62,8 @@ pub(crate) fn commands() -> Vec<Command> {
     let (run, user_id, actor) = ([8; 16], [9; 16], || text("admin"));
     vec![
         BackendSet { actor: actor(), is_ldap: true }.into(),
-        LdapSet { actor: actor(), ldap: ldap("admin") }.into(),
+        LdapSet { actor: actor(), ldap: ldap("admin"), recovery_password_hash: Some(text("hash")) }
+            .into(),
         SystemAccountsSet { actor: actor(), names: vec![text("admin"), text("ci")] }.into(),
         MemberSyncSet {
             actor: actor(),
@@ -66,7 +72,7 @@ pub(crate) fn commands() -> Vec<Command> {
             sync: sync(),
         }
         .into(),
-        DirectoryRunBegin { replica_id: id(2) }.into(),
+        DirectoryRunBegin { replica_id: id(2), job: Some([7; 16]) }.into(),
         DirectoryRunEnd { run, report: text("{}") }.into(),
         DirectoryUsersPut { run: Some(run), users: vec![user("dora")] }.into(),
         DirectoryUsersGone { run, users: vec![user_id] }.into(),
@@ -83,9 +89,9 @@ pub(crate) fn commands() -> Vec<Command> {
 /// Rows of every kind.
 pub(crate) fn fill(cluster: &mut Cluster) {
     let actor = || text("admin");
-    cluster.does(LdapSet { actor: actor(), ldap: ldap("admin") });
+    cluster.does(ldap_set(ldap("admin")));
     cluster.does(BackendSet { actor: actor(), is_ldap: true });
-    cluster.does(DirectoryRunBegin { replica_id: id(2) });
+    cluster.does(DirectoryRunBegin { replica_id: id(2), job: None });
     cluster.does(SystemAccountsSet { actor: actor(), names: vec![actor()] });
     cluster.does(DirectoryUsersPut { run: None, users: vec![user("dora")] });
     let organization = text("org");

@@ -121,6 +121,7 @@ fn an_entry_is_stored_as_on_file() {
         command: samples::commands()[1].encode(),
         origin: None,
         voucher: None,
+        request_key: None,
     };
     let stamp = Stamp { elapsed_ms: 250, wall_ms: 1_700_000_000_000 };
     let entry = Entry { format: FORMAT, stamp, proposals: vec![proposal(2), proposal(3)] };
@@ -134,11 +135,27 @@ fn an_entry_is_stored_as_on_file() {
         access_token: Some([8; 32]),
         generation: Some(0),
         page_session: Some([9; 32]),
+        as_administrator: false,
+        job: None,
     };
-    let vouched = Proposal { voucher: Some(voucher), ..proposal(5) };
-    let vouched = Entry { proposals: vec![vouched], ..entry.clone() };
-    assert_eq!(Entry::read(&vouched.encode()).as_ref(), Ok(&vouched));
-    let lines = [("Entry", entry), ("Asked", asked), ("Vouched", vouched)];
+    let of = |voucher| {
+        let vouched = Proposal { voucher: Some(voucher), ..proposal(5) };
+        let vouched = Entry { proposals: vec![vouched], ..entry.clone() };
+        assert_eq!(Entry::read(&vouched.encode()).as_ref(), Ok(&vouched));
+        vouched
+    };
+    let (vouched, highly) =
+        (of(voucher.clone()), of(Voucher { as_administrator: true, ..voucher }));
+    let keyed = Proposal { request_key: Some(samples::request_key()), ..proposal(6) };
+    let keyed = Entry { proposals: vec![keyed], ..entry.clone() };
+    assert_eq!(Entry::read(&keyed.encode()).as_ref(), Ok(&keyed));
+    let lines = [
+        ("Entry", entry),
+        ("Asked", asked),
+        ("Vouched", vouched),
+        ("Highly", highly),
+        ("Keyed", keyed),
+    ];
     compare("entry.txt", &lines.map(|(name, entry)| format!("{name} {}", hex(&entry.encode()))));
 }
 
@@ -231,6 +248,9 @@ fn with_accounts(cluster: &mut Cluster) {
         }
     }
     crate::directory_samples::fill(cluster);
+    crate::openid_samples::fill(cluster);
+    crate::request_keys::fill(cluster);
+    crate::job_samples::fill(cluster);
 }
 
 #[test]

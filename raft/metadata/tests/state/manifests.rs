@@ -2,13 +2,16 @@
 
 use metadata::access::Reason;
 use metadata::blobs;
-use metadata::manifests::delete::ManifestDelete;
+use metadata::events;
+use metadata::manifests::delete::{ManifestDelete, TAGS_MAX};
 use metadata::manifests::put::{ManifestPut, ManifestReference};
 use metadata::manifests::{self};
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
+use metadata::repositories::commands::RepositoryDelete;
 use metadata::tables::Table;
-use metadata::tags::{self, TagDelete};
+use metadata::tags::undelete::TagUndelete;
+use metadata::tags::{self, TagDelete, deleted};
 use oci::manifest::Role;
 
 use crate::cluster::{Cluster, HOUR_MS, SIZE, case, check, digest, id, reference, repository, tag};
@@ -179,8 +182,8 @@ fn an_index_names_manifests_not_mere_blobs() {
     };
     let refused = Refusal::ManifestHasParents { digest: digest("m"), parents: vec![digest("i")] };
     assert_eq!(cluster.run(delete("m")), Err(refused));
-    assert_eq!(cluster.does(delete("i")), Answer::Deleted { tags: vec![tag("v1")] });
-    assert_eq!(cluster.does(delete("m")), Answer::Deleted { tags: vec![] });
+    assert_eq!(cluster.does(delete("i")), Answer::Deleted { tags: vec![tag("v1")], more: false });
+    assert_eq!(cluster.does(delete("m")), Answer::Deleted { tags: vec![], more: false });
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn deleting_a_manifest_takes_its_tags_and_links_and_nothing_of_others() {
             "tags are told in order",
             given,
             |_| delete("m", "alice").into(),
-            Ok(Answer::Deleted { tags: vec![tag("v1"), tag("v2")] }),
+            Ok(Answer::Deleted { tags: vec![tag("v1"), tag("v2")], more: false }),
         ),
         case(
             "unknown",
@@ -252,6 +255,67 @@ fn deleting_a_manifest_takes_its_tags_and_links_and_nothing_of_others() {
     assert!(tags::find(&cluster.tables, &r, &tag("v2")).unwrap().is_some());
 }
 
+/// However many tags there are, one command takes some, and each of them is told of.
+#[test]
+fn a_manifest_with_very_many_tags_goes_in_parts() {
+    let mut cluster = Cluster::new(3);
+    let names: Vec<String> = (0..=TAGS_MAX * 2).map(|number| format!("v{number:04}")).collect();
+    for part in names.chunks(50) {
+        let part: Vec<&str> = part.iter().map(String::as_str).collect();
+        cluster.push("a/r", "m", &["x"], &part);
+    }
+    let here = repository("a/r");
+    let delete = || ManifestDelete {
+        repository: repository("a/r"),
+        digest: digest("m"),
+        actor: "admin".into(),
+    };
+    let events = |cluster: &Cluster| events::kept(&cluster.tables).unwrap().last;
+    let before = events(&cluster);
+    let mut gone = Vec::new();
+    for (number, told) in [(100, 100), (100, 200), (1, 202)] {
+        let there = manifests::find(&cluster.tables, &here, &digest("m")).unwrap();
+        assert!(there.is_some(), "as long as a tag points at it");
+        let answer = cluster.does(delete());
+        let Answer::Deleted { tags, more } = answer else { panic!("{answer:?}") };
+        assert_eq!((tags.len(), more), (number, number > 1));
+        gone.extend(tags.iter().map(ToString::to_string));
+        assert_eq!(events(&cluster) - before, told);
+    }
+    assert_eq!(gone, names);
+    assert_eq!(cluster.run(delete()), Err(Refusal::ManifestUnknown { digest: digest("m") }));
+    for (tag, _) in deleted::listing(&cluster.tables, &here, "", 1_000).unwrap().items {
+        assert!(gone.contains(&tag.to_string()));
+    }
+    let undelete =
+        TagUndelete { repository: here.clone(), tag: tag("v0200"), actor: "admin".into() };
+    cluster.does(undelete);
+    assert!(manifests::find(&cluster.tables, &here, &digest("m")).unwrap().is_some());
+}
+
+/// So do the tags of a repository that is deleted.
+#[test]
+fn a_deleted_repository_loses_its_tags_some_with_each_entry() {
+    let mut cluster = Cluster::new(3);
+    for part in 0..12 {
+        let names: Vec<String> = (0..50).map(|number| format!("v{part}.{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        cluster.push("a/r", "m", &["x"], &names);
+    }
+    let (repository, actor) = (repository("a/r"), "admin".to_owned());
+    cluster.does(RepositoryDelete { repository, actor });
+    let mut left = cluster.tables.count(Table::Tags);
+    assert_eq!(left, 600);
+    while left > 0 {
+        cluster.propose(Vec::new(), 0);
+        let now = cluster.tables.count(Table::Tags);
+        assert!(now < left && left - now <= 256, "{left} to {now}");
+        left = now;
+    }
+    cluster.pass(0);
+    assert_eq!(cluster.tables.count(Table::Manifests), 0);
+}
+
 #[test]
 fn a_tag_goes_alone() {
     fn delete(name: &str) -> TagDelete {
@@ -260,7 +324,7 @@ fn a_tag_goes_alone() {
     }
     let mut cluster = Cluster::new(3);
     let m = cluster.push("a/r", "m", &["x"], &["v1", "v2"]);
-    assert_eq!(cluster.does(delete("v1")), Answer::Deleted { tags: vec![tag("v1")] });
+    assert_eq!(cluster.does(delete("v1")), Answer::Deleted { tags: vec![tag("v1")], more: false });
     assert_eq!(cluster.run(delete("v1")), Err(Refusal::TagUnknown { tag: tag("v1") }));
     cluster.does(delete("v2"));
     assert!(manifests::find(&cluster.tables, &repository("a/r"), &m).unwrap().is_some());

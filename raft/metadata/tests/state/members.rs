@@ -2,13 +2,13 @@
 
 use metadata::bootstrap::{self, Bootstrap};
 use metadata::certificates;
+use metadata::join_tokens::{self, JoinTokenCreate, JoinTokenRevoke};
 use metadata::members::{self, MEMBERS_MAX, MemberJoin, MemberRemove, MemberUpdate};
 use metadata::membership;
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
 use metadata::replica::MemberNumber;
 use metadata::sessions;
-use metadata::tokens::{self, JoinTokenCreate, JoinTokenRevoke};
 
 use crate::cluster::{Cluster, HOUR_MS, START_WALL_MS, bootstrap, case, check, id, join};
 
@@ -55,7 +55,8 @@ fn join_tokens_are_made_and_revoked() {
     cluster.does(token("old", 1));
     cluster.pass(HOUR_MS + 7 * 24 * HOUR_MS);
     cluster.does(token("new", 1));
-    let ids: Vec<_> = tokens::list(&cluster.tables).unwrap().into_iter().map(|t| t.0).collect();
+    let ids: Vec<_> =
+        join_tokens::list(&cluster.tables).unwrap().into_iter().map(|t| t.0).collect();
     assert_eq!(ids, ["new", "token"], "long expired ones are forgotten");
 }
 

@@ -139,6 +139,7 @@ fn a_password_is_set_over_the_one_that_was_compared_or_by_an_administrator() {
         actor: actor.into(),
         password_hash: "new".into(),
         former_hash: former.map(str::to_owned),
+        is_rehash: false,
     };
     let changed = || Err(Refusal::PasswordChanged { name: "alice".into() });
     let cases = [

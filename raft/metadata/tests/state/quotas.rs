@@ -3,6 +3,8 @@
 use metadata::access::Reason;
 use metadata::accounts::commands::{AccountDelete, AccountUpdate};
 use metadata::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
+use metadata::grants::Level;
+use metadata::grants::commands::RepositoryGrantPut;
 use metadata::manifests::delete::ManifestDelete;
 use metadata::outcome::Answer;
 use metadata::quotas::{self, UseRow};
@@ -12,6 +14,8 @@ use metadata::settings::SettingsSet;
 use metadata::tables::Table;
 
 use crate::cluster::{Cluster, HOUR_MS, SIZE, digest, repository};
+use crate::organizations::with_org;
+use crate::teams::make;
 
 fn quota(name: &str, actor: &str, bytes: u64) -> AccountUpdate {
     AccountUpdate {
@@ -172,7 +176,7 @@ fn what_is_asked_early_is_what_would_be_refused() {
     let asks = |cluster: &Cluster, text: Option<&str>, size: u64| {
         let digest = text.map(digest);
         let asked = (digest.as_ref(), size);
-        quotas::refusal(&cluster.tables, "alice", asked).unwrap().is_some()
+        quotas::refusal(&cluster.tables, ("alice", "alice"), asked).unwrap().is_some()
     };
     assert!(!asks(&cluster, Some("y"), 2 * SIZE));
     assert!(asks(&cluster, Some("y"), 2 * SIZE + 1));
@@ -182,7 +186,30 @@ fn what_is_asked_early_is_what_would_be_refused() {
     assert!(asks(&cluster, None, 3 * SIZE + 1));
     cluster.does(quota("alice", "admin", SIZE / 2));
     assert!(!asks(&cluster, None, SIZE), "it may be `x`");
-    assert_eq!(quotas::refusal(&cluster.tables, "bob", (None, u64::MAX)).unwrap(), None);
+    let unbounded = quotas::refusal(&cluster.tables, ("bob", "bob"), (None, u64::MAX)).unwrap();
+    assert_eq!(unbounded, None);
+}
+
+#[test]
+fn an_early_answer_says_nothing_of_what_is_in_other_repositories() {
+    let mut cluster = with_org();
+    let team = make(&mut cluster, "qa", &["bob"]);
+    cluster.does(quota("org", "admin", 2 * SIZE));
+    cluster.commit("org/secret", "x");
+    cluster.commit("org/open", "y");
+    cluster.does(RepositoryGrantPut {
+        repository: repository("org/open"),
+        team,
+        level: Level::ReadWrite,
+        actor: "admin".into(),
+    });
+    let is_refused = |account: &str, text: &str| {
+        let asked = (Some(&digest(text)), 2 * SIZE);
+        quotas::refusal(&cluster.tables, ("org", account), asked).unwrap().is_some()
+    };
+    assert!(is_refused("bob", "x") && is_refused("bob", "z"), "bob sees neither");
+    assert!(!is_refused("bob", "y"), "he may read that");
+    assert!(!is_refused("alice", "x") && is_refused("alice", "z"), "alice owns the organization");
 }
 
 #[test]

@@ -112,7 +112,10 @@ fn later_command(
     hash: TokenHash,
 ) -> Command {
     match kind {
-        49 => PasswordSet { name: user, actor, password_hash: name, former_hash: None }.into(),
+        49 => {
+            let (password_hash, former_hash, is_rehash) = (name, None, false);
+            PasswordSet { name: user, actor, password_hash, former_hash, is_rehash }.into()
+        }
         50 => UserPut { name: user, password_hash: name, is_admin: false }.into(),
         51..53 => {
             AccessTokenUpdate { hash, actor, label: Some(name), is_active: Some(false) }.into()

@@ -93,7 +93,7 @@ fn who_creates_what_and_how() {
             "a reserved namespace",
             |_| (),
             |_| create("docker-datacenter/r", "admin", true).into(),
-            Err(Refusal::AccountNameInvalid { name: "docker-datacenter".into() }),
+            Err(Refusal::AccountNameReserved { name: "docker-datacenter".into() }),
         ),
     ]);
 }

@@ -103,8 +103,8 @@ fn a_robot_is_nothing_but_a_member_of_teams() {
         is_admin,
         is_change: false,
     };
-    let password =
-        PasswordSet { name: user(), actor: actor(), password_hash: "h".into(), former_hash: None };
+    let (name, password_hash, former_hash, is_rehash) = (user(), "h".into(), None, false);
+    let password = PasswordSet { name, actor: actor(), password_hash, former_hash, is_rehash };
     let update = |is_admin| AccountUpdate {
         name: user(),
         actor: actor(),

@@ -20,6 +20,8 @@ use metadata::grants::commands::{
     NamespaceGrantDelete, NamespaceGrantPut, RepositoryGrantDelete, RepositoryGrantPut,
 };
 use metadata::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
+use metadata::jobs::history::HistorySet;
+use metadata::join_tokens::{JoinTokenCreate, JoinTokenRevoke};
 use metadata::leases::LeaseRenew;
 use metadata::manifests::delete::ManifestDelete;
 use metadata::manifests::put::{ManifestPut, ManifestReference};
@@ -34,6 +36,7 @@ use metadata::repositories::commands::{
     RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
 };
 use metadata::repositories::counts::{RepositoriesUsed, RepositoryUse};
+use metadata::request_keys::{RequestAnswered, RequestKey};
 use metadata::sessions::SessionOpen;
 use metadata::settings::SettingsSet;
 use metadata::tags::undelete::TagUndelete;
@@ -41,7 +44,6 @@ use metadata::tags::{Precondition, TagDelete};
 use metadata::teams::commands::{
     TeamCreate, TeamDelete, TeamMemberDelete, TeamMemberPut, TeamUpdate,
 };
-use metadata::tokens::{JoinTokenCreate, JoinTokenRevoke};
 use oci::digest::{Algorithm, Digest};
 use oci::manifest::Role;
 use oci::name::RepositoryName;
@@ -75,6 +77,7 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(blob_commands());
     commands.extend(later_commands());
     commands.extend(sign_in::commands());
+    commands.extend(crate::job_samples::commands());
     commands
 }
 
@@ -94,6 +97,7 @@ fn cluster_commands() -> Vec<Command> {
                 kept_max: Some(100),
                 age_max_s: Some(3600),
             }),
+            jobs: Some(HistorySet { is_on: Some(true), kept_max: Some(50), age_max_s: Some(7200) }),
         }
         .into(),
         UserPut { name: "alice".into(), password_hash: "hash".into(), is_admin: true }.into(),
@@ -231,6 +235,7 @@ fn later_commands() -> Vec<Command> {
     commands.extend(rule_commands());
     commands.push(pulls_note().into());
     commands.extend(crate::directory_samples::commands());
+    commands.extend(crate::openid_samples::commands());
     commands
 }
 
@@ -273,6 +278,7 @@ fn account_commands() -> Vec<Command> {
             actor: actor(),
             password_hash: "hash".into(),
             former_hash: Some("former".into()),
+            is_rehash: false,
         }
         .into(),
     ]
@@ -366,15 +372,22 @@ fn token_commands() -> Vec<Command> {
     ]
 }
 
+/// Under which key a request came.
+pub(crate) fn request_key() -> RequestKey {
+    RequestKey { account: [1; 16], key: [2; 32], request: [3; 32] }
+}
+
 fn rule_commands() -> Vec<Command> {
+    let (status, body) = (201, b"{}".to_vec());
     vec![
+        RequestAnswered { key: request_key(), status, body }.into(),
         TagUndelete { repository: here(), tag: tag("v1"), actor: "alice".into() }.into(),
         RepositoriesUsed { uses: vec![RepositoryUse { number: 1, pulls: 300, pushes: 2 }] }.into(),
     ]
 }
 
 pub(crate) fn answers() -> Vec<Answer> {
-    vec![
+    let mut answers = vec![
         Answer::Done,
         Answer::Session { session: 9 },
         Answer::Joined { replica_id: id(2), number: MemberNumber(65_535) },
@@ -388,11 +401,13 @@ pub(crate) fn answers() -> Vec<Answer> {
             missing: vec![id(2)],
             evicted: vec![tag("old")],
         },
-        Answer::Deleted { tags: vec![tag("a"), tag("b")] },
+        Answer::Deleted { tags: vec![tag("a"), tag("b")], more: true },
         Answer::Condemned { generation: 4 },
         Answer::TokensDeleted { deleted: 3, next: vec![1] },
         Answer::TagUndeleted { digest: digest("m") },
-    ]
+    ];
+    answers.extend(crate::job_samples::answers());
+    answers
 }
 
 pub(crate) fn refusals() -> Vec<Refusal> {
@@ -401,6 +416,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     refusals.extend(content_refusals());
     refusals.extend(later_refusals());
     refusals.extend(sign_in::refusals());
+    refusals.extend(crate::job_samples::refusals());
     refusals
 }
 
@@ -459,6 +475,11 @@ fn later_refusals() -> Vec<Refusal> {
         Refusal::TooMuch { what: "bytes of a label".into(), max: 3 },
         Refusal::LimitReached { what: "teams".into(), max: 4 },
         Refusal::Outsider { user: name(), organization: "org".into() },
+        Refusal::OpenIdNotReady { what: "what".into() },
+        Refusal::OpenIdNotAdmitted { what: "why".into() },
+        Refusal::RequestKeyReused,
+        Refusal::RequestKeysFull { max: 3 },
+        Refusal::AccountNameReserved { name: name() },
     ]
 }
 

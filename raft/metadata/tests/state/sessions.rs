@@ -2,11 +2,11 @@
 
 use metadata::command::Command;
 use metadata::entry::Proposal;
+use metadata::join_tokens::JoinTokenCreate;
 use metadata::outcome::Answer;
 use metadata::refusal::Refusal;
 use metadata::sessions::{self, SessionOpen};
 use metadata::tables::Table;
-use metadata::tokens::JoinTokenCreate;
 
 use crate::cluster::{Cluster, id, incarnation};
 
@@ -31,6 +31,7 @@ fn proposal(session: u64, number: u64, lowest_open: u64) -> Proposal {
         command: command(number).encode(),
         origin: None,
         voucher: None,
+        request_key: None,
     }
 }
 

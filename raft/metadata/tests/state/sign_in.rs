@@ -182,6 +182,7 @@ fn a_session_ends_with_all_that_ends_a_sign_in() {
         actor: "admin".into(),
         password_hash: "new".into(),
         former_hash: None,
+        is_rehash: false,
     };
     let gone = AccountDelete { name: "alice".into(), actor: "admin".into() };
     let cases: Vec<(&str, Vec<Command>)> = vec![

@@ -67,6 +67,43 @@ fn with_index() -> Cluster {
     cluster
 }
 
+/// What `undelete` can bring back is what the list shows.
+#[test]
+fn the_tags_that_may_come_back_are_listed_while_they_may() {
+    let mut cluster = Cluster::new(3);
+    cluster.push("a/r", "m", &["x"], &["v1", "v2", "v3", "v4"]);
+    let shown = |cluster: &Cluster| {
+        let mut shown = Vec::new();
+        let mut start = String::new();
+        loop {
+            let tables = &cluster.tables;
+            let part = deleted::listing(tables, &repository("a/r"), &start, 2).unwrap();
+            for (name, _) in part.items {
+                if deleted::returnable(tables, &repository("a/r"), &name).unwrap().is_some() {
+                    shown.push(name.to_string());
+                }
+            }
+            match part.next {
+                Some((next, _)) => start = next.to_string(),
+                None => return shown,
+            }
+        }
+    };
+    assert_eq!(shown(&cluster), [""; 0]);
+    for name in ["v1", "v3", "v4"] {
+        delete_tag(&mut cluster, name);
+    }
+    assert_eq!(shown(&cluster), ["v1", "v3", "v4"]);
+    cluster.push("a/r", "n", &["y"], &["v3"]);
+    assert_eq!(shown(&cluster), ["v1", "v4"], "another stands in its place");
+    cluster.does(undelete("v1"));
+    assert_eq!(shown(&cluster), ["v4"]);
+    cluster.propose(Vec::new(), 25 * HOUR_MS);
+    assert_eq!(shown(&cluster), [""; 0], "too late");
+    let none = deleted::listing(&cluster.tables, &repository("no/such"), "", 2).unwrap();
+    assert!(none.items.is_empty() && none.next.is_none());
+}
+
 #[test]
 fn a_deleted_tag_comes_back_as_it_was() {
     let mut cluster = Cluster::new(3);

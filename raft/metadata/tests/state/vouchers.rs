@@ -7,6 +7,7 @@ use metadata::accounts::{self, AccountRow};
 use metadata::command::Command;
 use metadata::outcome::{Answer, Outcome};
 use metadata::refusal::Refusal;
+use metadata::settings::SettingsSet;
 use metadata::vouchers::Voucher;
 
 use crate::cluster::{Cluster, HOUR_MS, START_WALL_MS};
@@ -18,7 +19,8 @@ fn row(cluster: &Cluster, name: &str) -> AccountRow {
 fn by_password(cluster: &Cluster, name: &str) -> Voucher {
     let AccountRow { id: account, generation, .. } = row(cluster, name);
     let (name, generation) = (name.to_owned(), Some(generation));
-    Voucher { account, name, access_token: None, generation, page_session: None }
+    let (access_token, page_session, as_administrator) = (None, None, false);
+    Voucher { account, name, access_token, generation, page_session, as_administrator, job: None }
 }
 
 fn by_token(cluster: &Cluster, name: &str, hash: [u8; 32]) -> Voucher {
@@ -54,7 +56,8 @@ fn run_for(cluster: &mut Cluster, voucher: Voucher, command: &Command) -> Outcom
 fn new_password(former: &str) -> Command {
     let former_hash = Some(former.to_owned());
     let (name, actor) = ("alice".to_owned(), "alice".to_owned());
-    Command::from(PasswordSet { name, actor, password_hash: "new".into(), former_hash })
+    let (password_hash, is_rehash) = ("new".into(), false);
+    Command::from(PasswordSet { name, actor, password_hash, former_hash, is_rehash })
 }
 
 fn active(is_active: bool) -> Command {
@@ -131,6 +134,63 @@ fn another_password_takes_away_what_clients_took_while_signing_in() {
     let left = access_tokens::listing(&cluster.tables, None, &[], 10).unwrap().items;
     assert_eq!(left.iter().map(|(hash, _)| hash[0]).collect::<Vec<_>>(), [1]);
     assert_eq!(row(&cluster, "alice").generation, 1);
+}
+
+#[test]
+fn who_was_let_in_as_an_administrator_must_be_one_still() {
+    let mut cluster = Cluster::new(1);
+    let rise = |is_admin| {
+        let (name, actor, is_admin) = ("alice".into(), "admin".into(), Some(is_admin));
+        let (full_name, is_active, quota_bytes) = (None, None, None);
+        Command::from(AccountUpdate { name, actor, full_name, is_admin, is_active, quota_bytes })
+    };
+    cluster.does(rise(true));
+    let voucher = Voucher { as_administrator: true, ..by_password(&cluster, "alice") };
+    // Neither command names who asks for it.
+    let commands = [
+        Command::from(SettingsSet { read_only: Some(true), ..SettingsSet::default() }),
+        Command::from(UserPut {
+            name: "mallory".into(),
+            password_hash: "hash of mallory".into(),
+            is_admin: true,
+        }),
+    ];
+    for command in &commands {
+        let outcome = run_for(&mut cluster.clone(), voucher.clone(), command);
+        assert_eq!(outcome, Ok(Answer::Done));
+    }
+    cluster.does(rise(false));
+    for command in &commands {
+        let outcome = run_for(&mut cluster, voucher.clone(), command);
+        assert_eq!(outcome, Err(Refusal::NotAuthorized { actor: "alice".into() }));
+    }
+    let herself = by_password(&cluster, "alice");
+    let outcome = run_for(&mut cluster, herself, &asks("alice"));
+    assert_eq!(outcome, Ok(Answer::Done), "as herself she may ask");
+}
+
+#[test]
+fn a_hash_made_anew_of_the_same_password_ends_no_sign_in() {
+    let mut cluster = Cluster::new(1);
+    cluster.does(token(2, Origin::Auto, 0));
+    let voucher = by_password(&cluster, "alice");
+    let rehash = |former: &str| {
+        Command::from(PasswordSet {
+            name: "alice".into(),
+            actor: "alice".into(),
+            password_hash: "better hash of alice".into(),
+            former_hash: Some(former.to_owned()),
+            is_rehash: true,
+        })
+    };
+    cluster.does(rehash("hash of alice"));
+    assert_eq!(row(&cluster, "alice").password_hash, "better hash of alice");
+    assert_eq!(run_for(&mut cluster, voucher, &asks("alice")), Ok(Answer::Done));
+    assert_eq!(access_tokens::listing(&cluster.tables, None, &[], 10).unwrap().items.len(), 1);
+    // Somebody has another password since.
+    let voucher = by_password(&cluster, "alice");
+    let outcome = run_for(&mut cluster, voucher, &rehash("hash of alice"));
+    assert_eq!(outcome, Err(Refusal::PasswordChanged { name: "alice".into() }));
 }
 
 #[test]

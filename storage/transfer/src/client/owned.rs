@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::client::connections::{Kind, request, uri};
 use crate::owner::{OwnedUpload, OwnerFailure};
 use crate::protocol::{
-    ACCOUNT, OFFSET, OWNED, REPOSITORY, VOUCHER, algorithm_names, escaped, escaped_bytes,
+    ACCOUNT, OFFSET, ORIGIN, OWNED, REPOSITORY, VOUCHER, algorithm_names, escaped, escaped_bytes,
 };
 
 impl Client {
@@ -96,6 +96,7 @@ fn named(builder: Builder, upload: &OwnedUpload) -> Builder {
         .header(REPOSITORY, escaped(&upload.repository))
         .header(ACCOUNT, escaped(&upload.account))
         .header(VOUCHER, escaped_bytes(&upload.voucher))
+        .header(ORIGIN, escaped_bytes(&upload.origin))
 }
 
 fn starting(builder: Builder, start: Option<u64>) -> Builder {

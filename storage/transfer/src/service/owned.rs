@@ -8,7 +8,8 @@ use crate::body::BoxBody;
 use crate::failure::TransferFailure;
 use crate::owner::{OwnedUpload, OwnerFailure};
 use crate::protocol::{
-    ACCOUNT, OFFSET, REPOSITORY, VOUCHER, bytes_header, number_header, query_value, text_header,
+    ACCOUNT, OFFSET, ORIGIN, REPOSITORY, VOUCHER, bytes_header, number_header, query_value,
+    text_header,
 };
 use crate::service::answer::{at_once, when_done};
 use crate::service::{Asked, Shared, algorithms, digest, not_understood};
@@ -52,7 +53,8 @@ fn head(id: String, headers: &HeaderMap) -> Result<(OwnedUpload, Option<u64>), O
     let account = text_header(headers, ACCOUNT).map_err(|failure| misread(&failure))?;
     let start = number_header(headers, OFFSET).map_err(|failure| misread(&failure))?;
     let voucher = bytes_header(headers, VOUCHER);
-    Ok((OwnedUpload { id, repository, account, voucher }, start))
+    let origin = bytes_header(headers, ORIGIN);
+    Ok((OwnedUpload { id, repository, account, voucher, origin }, start))
 }
 
 /// A request that the other replica should not have sent.

@@ -383,6 +383,7 @@ async fn requests_on_an_upload_reach_its_owner_and_its_answers_come_back() {
         repository: "team/app".to_owned(),
         account: "jörg".to_owned(),
         voucher: vec![0, 255, b'v'],
+        origin: vec![1, 0, 255],
     };
     let (known, other) = (upload("known"), upload("other"));
     let hello = || whole(Bytes::from_static(b"hello"));

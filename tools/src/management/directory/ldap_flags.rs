@@ -50,6 +50,11 @@ pub(super) struct LdapFlags {
     #[arg(long, value_name = "USER", env = "HOLDFAST_RECOVERY_ADMIN")]
     recovery_admin: Option<String>,
 
+    /// When the cluster syncs by itself, in UTC: minute, hour, day, month, weekday; or @hourly and
+    /// the like
+    #[arg(long, value_name = "CRON", env = "HOLDFAST_SYNC_SCHEDULE")]
+    sync_schedule: Option<String>,
+
     #[command(flatten)]
     people: PeopleFlags,
 
@@ -140,6 +145,7 @@ impl LdapFlags {
             ("readerDN", self.reader_dn.clone().map(Value::from)),
             ("readerPassword", password),
             ("recoveryAdminUsername", self.recovery_admin.clone().map(Value::from)),
+            ("syncSchedule", self.sync_schedule.clone().map(Value::from)),
         ]));
         if let Some(group) = &self.admin_group {
             let is_enabled = !group.is_empty();

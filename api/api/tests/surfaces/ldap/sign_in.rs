@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::slapd::{READER, Slapd, person, signs_in, use_directory};
+use super::slapd::{MONITORED, Options, READER, Slapd, person, signs_in, use_directory};
 use crate::harness::{ADMIN, Registry};
 use crate::roles::ask;
 
@@ -155,4 +155,19 @@ async fn tls_is_wanted_and_its_certificate_is_checked() {
         let is_named = ["cannot be reached", "did not answer", "rootCerts"];
         assert!(is_named.iter().any(|said| text.contains(said)), "{changes} {text}");
     }
+}
+
+#[tokio::test]
+async fn whom_the_directory_does_not_know_costs_what_a_wrong_password_costs() {
+    let options = Options { ldif: people(), lines: MONITORED };
+    let Some(slapd) = Slapd::start_with(&options) else { return };
+    let registry = Registry::start().await;
+    use_directory(&registry, &slapd.settings()).await;
+    let mut steps = Vec::new();
+    for name in ["ann", "nobody"] {
+        let before = slapd.binds();
+        signs_in(&registry, (name, "violet-kettle-38")).await.is(401);
+        steps.push(slapd.binds() - before);
+    }
+    assert_eq!(steps, [2, 2], "the reader's, and the person's");
 }

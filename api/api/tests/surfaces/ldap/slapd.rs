@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ pub(crate) const SYNC: &str = "/enzi/v0/config/auth/ldap/sync";
 /// How long slapd may take to answer.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
+/// Lines for a slapd that counts what it is asked.
+pub(crate) const MONITORED: &str = "database monitor\naccess to * by * read";
+
 /// What a slapd differs in.
 pub(crate) struct Options {
     /// Further entries, as LDIF.
@@ -40,6 +44,8 @@ pub(crate) struct Slapd {
     /// The authority that signed its certificate.
     pub(crate) ca: String,
     folder: TempDir,
+    /// How often it was asked for its own counts.
+    asked: AtomicU64,
 }
 
 impl Drop for Slapd {
@@ -116,7 +122,8 @@ impl Slapd {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let slapd = Self { process: process.unwrap(), plain, tls, ca, folder };
+        let asked = AtomicU64::new(0);
+        let slapd = Self { process: process.unwrap(), plain, tls, ca, folder, asked };
         slapd.until_it_answers();
         Some(slapd)
     }
@@ -140,6 +147,19 @@ impl Slapd {
             .output();
         let changed = changed.unwrap();
         assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
+    }
+
+    /// How many BINDs it has answered, that of this question left out; for one with [`MONITORED`].
+    pub(crate) fn binds(&self) -> u64 {
+        let url = format!("ldap://{}", self.plain);
+        let base = "cn=Bind,cn=Operations,cn=Monitor";
+        let found = Command::new("ldapsearch")
+            .args(["-x", "-LLL", "-H", &url, "-s", "base", "-b", base, "monitorOpCompleted"])
+            .output();
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        let count = found.lines().find_map(|line| line.strip_prefix("monitorOpCompleted: "));
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        count.unwrap_or_else(|| panic!("{found}")).parse::<u64>().unwrap() - asked
     }
 
     /// Settings that reach it over plain TCP.

@@ -159,8 +159,10 @@ async fn one_sync_at_a_time_and_a_group_that_is_gone_stops_no_other() {
     ask(&registry, "PUT", &team, &follows("nowhere").to_string()).await.is(200);
     let owners = "/enzi/v0/accounts/acme/adminMemberSyncConfig";
     ask(&registry, "PUT", owners, &follows("builders").to_string()).await.is(200);
-    let begin =
-        metadata::directory::sync::DirectoryRunBegin { replica_id: registry.cluster.replica_id() };
+    let begin = metadata::directory::sync::DirectoryRunBegin {
+        replica_id: registry.cluster.replica_id(),
+        job: None,
+    };
     registry.cluster.propose(begin.into()).await.unwrap();
     let refused = ask(&registry, "POST", SYNC, "").await.fails(409, "SYNC_RUNNING");
     assert!(String::from_utf8_lossy(&refused.body).contains("is syncing already"));

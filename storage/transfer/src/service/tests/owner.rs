@@ -17,8 +17,9 @@ pub(super) struct Owner {
 
 impl Owner {
     fn note(&self, verb: &str, upload: &OwnedUpload, rest: &str) -> Result<(), OwnerFailure> {
-        let OwnedUpload { id, repository, account, voucher } = upload;
+        let OwnedUpload { id, repository, account, voucher, origin } = upload;
         assert_eq!(*voucher, [0, 255, b'v']);
+        assert_eq!(*origin, [1, 0, 255]);
         self.asked.lock().unwrap().push(format!("{verb} {id} {repository} {account} {rest}"));
         if id == "known" { Ok(()) } else { Err(OwnerFailure::UploadUnknown) }
     }

@@ -1,0 +1,28 @@
+//! Every kind of work, one file each.
+
+use std::sync::Arc;
+
+use auth::authenticator::Auth;
+
+use crate::job::Job;
+
+mod event_history;
+mod failing;
+mod job_history;
+mod ldap_sync;
+mod license_update;
+mod sleeping;
+mod token_key;
+
+/// All of them.
+pub fn all(auth: &Auth) -> Vec<Arc<dyn Job>> {
+    vec![
+        Arc::new(event_history::EventHistory),
+        Arc::new(failing::Failing),
+        Arc::new(job_history::JobHistory),
+        Arc::new(ldap_sync::LdapSync { auth: auth.clone() }),
+        Arc::new(license_update::LicenseUpdate),
+        Arc::new(sleeping::Sleeping),
+        Arc::new(token_key::TokenKey { auth: auth.clone() }),
+    ]
+}
