@@ -17,8 +17,15 @@ mod state;
 mod stored;
 #[path = "micro/tags.rs"]
 mod tags;
+#[path = "micro/token.rs"]
+mod token;
 
 use criterion::{criterion_group, criterion_main};
+use tikv_jemallocator::Jemalloc;
+
+// As in the binary (docs/decisions/014).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 criterion_group!(
     micro,
@@ -27,6 +34,7 @@ criterion_group!(
     bytes::upload_append,
     commands::apply,
     log::group_commit,
-    tags::page
+    tags::page,
+    token::issue_and_open
 );
 criterion_main!(micro);
