@@ -15,7 +15,7 @@ pub struct Scope {
     pub kind: String,
     /// The repository's name, or `catalog`.
     pub name: String,
-    /// `pull`, `push`, `delete` or `*`, each once.
+    /// `pull`, `push`, `delete` or `*`, of the registry also `search`, each once.
     pub actions: Vec<String>,
 }
 
@@ -33,7 +33,10 @@ impl Scope {
         }
         let mut scope = Self { kind: kind.to_owned(), name: name.to_owned(), actions: Vec::new() };
         for action in actions.split(',').map(str::trim) {
-            if matches!(action, "pull" | "push" | "delete" | "*") {
+            let is_known = matches!(action, "pull" | "push" | "delete" | "*")
+                // docker's engine searches by a token for this.
+                || (kind, action) == ("registry", "search");
+            if is_known {
                 scope.add(action);
             }
         }
@@ -94,6 +97,8 @@ mod tests {
             ("repository(plugin):a/b:pull", Some("repository:a/b:pull")),
             ("repository:host:5000/a/b:pull", Some("repository:host:5000/a/b:pull")),
             ("registry:catalog:*", Some("registry:catalog:*")),
+            ("registry:catalog:search", Some("registry:catalog:search")),
+            ("repository:a/b:search", Some("repository:a/b:")),
             ("repository:a/b:pull,pull", Some("repository:a/b:pull")),
             ("repository:a/b:pull,fly", Some("repository:a/b:pull")),
             ("repository:a/b:", Some("repository:a/b:")),

@@ -1,4 +1,4 @@
-//! docker, with an engine of its own: import, push, pull elsewhere, compare, push again, pull -a.
+//! docker, with an engine of its own: import, push, pull elsewhere, compare, push again, pull -a, search.
 
 use std::path::Path;
 
@@ -63,6 +63,7 @@ async fn docker_pushes_through_one_replica_and_pulls_the_same_from_the_others() 
         );
     }
     push_again(&cluster, &docker, &hosts).await;
+    search(&docker, &hosts).await;
     delete_by_curl(&cluster, &pushed).await;
     gone_everywhere(&cluster, REPOSITORY, "v1").await;
     let gone = docker.ends(&["pull", &name(&hosts[1], "v1")]).await.unwrap();
@@ -91,6 +92,21 @@ async fn push_again(cluster: &Cluster, docker: &Program, hosts: &[String]) {
     let bytes = manifest.send().await.unwrap().bytes().await.unwrap();
     let shown = cluster.registry.look(1, "docker/copy", "v2").await.unwrap();
     assert_eq!(shown, Some(digest(&bytes)));
+}
+
+/// Private repositories are found by who may read them, and by nobody else.
+async fn search(docker: &Program, hosts: &[String]) {
+    for host in hosts {
+        let term = format!("{host}/docker/");
+        let asked = ["search", "--format", "{{.Name}}", &term];
+        let mine = docker.run(&asked).await.unwrap();
+        assert_eq!(mine.lines().collect::<Vec<_>>(), ["docker/app", "docker/copy"]);
+        docker.run(&["logout", host]).await.unwrap();
+        let nobody = docker.ends(&asked).await.unwrap();
+        assert!(!nobody.to_string().contains("docker/app"), "found without signing in: {nobody}");
+        // podman goes on to the catalog after this answer; docker has no words for it.
+        assert!(nobody.to_string().contains("401"), "{nobody}");
+    }
 }
 
 /// docker itself cannot delete from a registry: a script does, through the third replica.

@@ -21,6 +21,8 @@ use crate::client::Credentials;
 /// Where a registry names no life of its tokens, they live for so long.
 /// Source: distribution, "Token Authentication Specification".
 const LIFE_DEFAULT_S: u64 = 60;
+/// Registries close connections that are idle for longer.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// How the registry knows who asks.
 pub enum Login {
@@ -40,8 +42,8 @@ pub struct Tokens {
     basic: Option<Arc<str>>,
     tls: ClientTls,
     held: Mutex<HashMap<Arc<str>, Held>>,
-    /// Kept open between fetches; one fetch at a time.
-    connection: tokio::sync::Mutex<Option<Connection>>,
+    /// Kept open between fetches, with when it was last of use; one fetch at a time.
+    connection: tokio::sync::Mutex<Option<(Connection, Instant)>>,
 }
 
 #[derive(Clone)]
@@ -129,12 +131,13 @@ impl Tokens {
 
     async fn fetch(
         &self,
-        kept: &mut Option<Connection>,
+        kept: &mut Option<(Connection, Instant)>,
         scope: &str,
     ) -> Result<(String, Duration), Failure> {
         let broke = |error| Failure::connection(&self.address, &error);
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
+        let fresh = kept.take().filter(|(_, used)| used.elapsed() < IDLE_MAX);
+        let mut connection = match fresh {
+            Some((connection, _)) => connection,
             None => Connection::open(&self.address, &self.tls).await.map_err(broke)?,
         };
         let head = self.request(scope);
@@ -146,7 +149,7 @@ impl Tokens {
             return Err(self.refused(answer.status));
         }
         if !answer.closes {
-            *kept = Some(connection);
+            *kept = Some((connection, Instant::now()));
         }
         let body: Value = serde_json::from_slice(sink.kept()).unwrap_or_default();
         let token = body["token"].as_str().or(body["access_token"].as_str());
