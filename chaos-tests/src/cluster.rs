@@ -26,6 +26,14 @@ const UNHEALTHY_S_MAX: u64 = 10;
 /// How often a condition is looked at while it is awaited.
 const POLL_MS: u64 = 50;
 const START_ATTEMPTS_MAX: u32 = 3;
+/// A replica that is told to stop is given so long.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// The file of a blob in a data folder.
+pub fn blob_file(data: &Path, digest: &str) -> PathBuf {
+    let hex = digest.trim_start_matches("sha256:");
+    data.join("content/blobs/sha256").join(&hex[..2]).join(hex)
+}
 
 /// Replicas, their folder, and a client of all of them.
 #[derive(Debug)]
@@ -66,7 +74,7 @@ impl Cluster {
         }
     }
 
-    fn prepare(tunings: &[Tuning]) -> Result<Self> {
+    pub(crate) fn prepare(tunings: &[Tuning]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("holdfast-chaos-").tempdir()?;
         let path = folder.path().to_path_buf();
         let numbers: Vec<u16> = (1..=u16::try_from(tunings.len())?).collect();
@@ -107,7 +115,7 @@ impl Cluster {
 /// Joining.
 impl Cluster {
     /// Has the replica at `place` join through the first one, and waits until it votes.
-    async fn join(&mut self, place: usize) -> Result<()> {
+    pub async fn join(&mut self, place: usize) -> Result<()> {
         let token = self.make_join_token().await?;
         let (config, peer) = (text(&self.replicas[place].config), self.replicas[0].peer.clone());
         let join = ["join", "--config", &config, "--peer", &peer, "--join-token", &token];
@@ -196,11 +204,49 @@ impl Cluster {
         self.replicas[place].kill().await
     }
 
+    /// Ends the replica at `place`, whatever state it is in: asked first, then killed.
+    pub async fn stop_any(&mut self, place: usize) {
+        let asked = tokio::time::timeout(STOP_MAX, self.replicas[place].stop()).await;
+        if !matches!(asked, Ok(Ok(_))) {
+            // It is gone already, or does not end by itself.
+            let _ = self.replicas[place].kill().await;
+        }
+    }
+
+    /// Waits until the replica at `place` hears from no leader.
+    pub async fn wait_leaderless(&self, place: usize) {
+        let until = Instant::now() + Duration::from_secs(READY_S_MAX);
+        while Instant::now() < until {
+            let status = self.status(place).await;
+            if status.is_ok_and(|status| status["raft"]["leader"] == "") {
+                return;
+            }
+            sleep(Duration::from_millis(POLL_MS)).await;
+        }
+    }
+
+    /// Waits until the replica at `place` has a blob on its disk.
+    ///
+    /// # Panics
+    ///
+    /// It has none within that time.
+    pub async fn wait_for_file(&self, place: usize, digest: &str, within: Duration) {
+        let (file, until) =
+            (blob_file(&self.replicas[place].data, digest), Instant::now() + within);
+        while !file.exists() {
+            assert!(Instant::now() < until, "{} is not there", file.display());
+            sleep(Duration::from_millis(POLL_MS)).await;
+        }
+    }
+
     /// Starts the replica at `place` again.
     pub fn restart(&mut self, place: usize) -> Result<()> {
         self.replicas[place].start()
     }
+}
 
+/// Waiting.
+impl Cluster {
     /// Waits until the replica at `seen_from` says that the one at `place` is not well: within the
     /// ten seconds that are promised.
     pub async fn wait_unhealthy(&self, seen_from: usize, place: usize) -> Result<()> {

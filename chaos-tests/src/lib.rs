@@ -27,6 +27,7 @@ pub mod process;
 pub mod programs;
 pub mod pulse;
 pub mod registry;
+pub mod restored;
 pub mod secrets;
 pub mod sweep;
 pub mod workload;

@@ -18,6 +18,8 @@ pub struct Tuning {
     pub snapshot_log_bytes_min: Option<u64>,
     /// Where its data lies, if not under the cluster's own folder: a small file system, say.
     pub data: Option<PathBuf>,
+    /// Lines put into the section `[peer]` of its configuration.
+    pub peer: String,
     /// Lines put at the end of its configuration.
     pub extra: String,
 }
@@ -72,10 +74,11 @@ impl Process {
         let mut text = format!(
             "data = {data:?}\nallow_same_machine = true\n\n\
              [public]\nlisten = {public:?}\nhttp = \"serve\"\nhttp_listen = {http:?}\n\n\
-             [peer]\nlisten = {peer:?}\nadvertise = {peer:?}\n\n\
+             [peer]\nlisten = {peer:?}\nadvertise = {peer:?}\n{more}\n\
              [log]\nlevel = \"debug\"\n\n",
             data = executable::text(&self.data),
             peer = self.peer,
+            more = tuning.peer,
         );
         if let Some(bytes) = tuning.snapshot_log_bytes_min {
             let section = format!("[raft]\nsnapshot_log_bytes_min = {bytes}\n\n");

@@ -6,9 +6,14 @@ use clap::builder::FalseyValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::admin_reset::{self, AdminResetArgs};
+use crate::backup::{self, AccountsArgs, BackupArgs};
 use crate::bench::{self, BenchArgs};
 use crate::completion::{self, CompletionArgs};
 use crate::config::Config;
+use crate::content::{self, ContentArgs};
+use crate::destroy::{self, DestroyArgs};
+use crate::doctor::{self, DoctorArgs};
+use crate::emergency_repair::{self, EmergencyRepairArgs};
 use crate::exit::{Exit, Stop};
 use crate::flags::ConfigFlags;
 use crate::import::{self, ImportArgs};
@@ -17,6 +22,8 @@ use crate::join::{self, JoinArgs};
 use crate::join_token::{self, JoinTokenArgs};
 use crate::management::Noun;
 use crate::quickstart::{self, QuickstartArgs};
+use crate::remove::{self, RemoveArgs};
+use crate::restore::{self, RestoreArgs};
 use crate::status::{self, StatusArgs};
 use crate::{extended_help, machine, preflight};
 
@@ -41,7 +48,10 @@ Then let people in:
   holdfast user create, holdfast org create, holdfast team create, holdfast repo create
 
 Or bring them, and all images, from another registry:
-  holdfast import dtr, holdfast import registry";
+  holdfast import dtr, holdfast import registry
+
+Save what it knows, and begin anew from that:
+  holdfast backup, holdfast accounts export, holdfast restore, holdfast content adopt";
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused for safety, 4 nobody answers.
@@ -158,9 +168,33 @@ enum Verb {
     /// Shows how the cluster is
     #[command(long_about = STATUS_HELP)]
     Status(StatusArgs),
+    /// Removes replicas from the cluster
+    #[command(long_about = remove::HELP)]
+    Remove(RemoveArgs),
+    /// Makes one replica go on alone where a majority is lost for good
+    #[command(long_about = emergency_repair::HELP)]
+    EmergencyRepair(Box<EmergencyRepairArgs>),
+    /// Looks through the data folder of a stopped replica
+    #[command(long_about = doctor::HELP)]
+    Doctor(DoctorArgs),
+    /// Deletes what a replica has on this machine
+    #[command(long_about = destroy::HELP)]
+    Destroy(Box<DestroyArgs>),
     /// Gives an administrator a new password, at a replica's machine
     #[command(long_about = admin_reset::HELP)]
     AdminReset(Box<AdminResetArgs>),
+    /// Saves the state of the cluster, without accounts and content
+    #[command(long_about = backup::HELP)]
+    Backup(Box<BackupArgs>),
+    /// Makes a new cluster from a backup
+    #[command(long_about = restore::HELP)]
+    Restore(Box<RestoreArgs>),
+    /// Saves users, organizations and teams
+    #[command(long_about = backup::ACCOUNTS_HELP)]
+    Accounts(Box<AccountsArgs>),
+    /// Says what content is missing after a restore or a repair
+    #[command(long_about = content::HELP)]
+    Content(Box<ContentArgs>),
     /// Measures how fast a registry is
     #[command(long_about = BENCH_HELP)]
     Bench(Box<BenchArgs>),
@@ -228,7 +262,15 @@ fn carry_out(cli: Cli, serve: impl FnOnce(ServeRequest) -> Result<(), Stop>) -> 
         Verb::Join(args) => waiting(join::run(&args)).map(|()| Exit::Done),
         Verb::JoinToken(args) => waiting(join_token::run(&args)).map(|()| Exit::Done),
         Verb::Status(args) => waiting(status::run(&args)),
+        Verb::Remove(args) => waiting(remove::run(&args)).map(|()| Exit::Done),
+        Verb::EmergencyRepair(args) => waiting(emergency_repair::run(&args)).map(|()| Exit::Done),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Destroy(args) => destroy::run(&args).map(|()| Exit::Done),
         Verb::AdminReset(args) => waiting(admin_reset::run(&args)).map(|()| Exit::Done),
+        Verb::Backup(args) => waiting(args.run()).map(|()| Exit::Done),
+        Verb::Restore(args) => waiting(restore::run(&args)).map(|()| Exit::Done),
+        Verb::Accounts(args) => waiting(args.run()).map(|()| Exit::Done),
+        Verb::Content(args) => waiting(args.run()).map(|()| Exit::Done),
         Verb::Bench(args) => bench::run(&args),
         Verb::Noun(noun) => waiting(noun.run()).map(|()| Exit::Done),
         Verb::Import(args) => waiting(args.run()),
@@ -324,6 +366,29 @@ mod tests {
             (&["--version"], 0),
             (&["version"], 0),
             (&["--help-extended"], 0),
+        ];
+        for (arguments, expected) in cases {
+            assert_eq!(exit(arguments), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_cluster_is_not_done_by_halves_of_a_command() {
+        let cases = [
+            (&["remove", "--url", "http://127.0.0.1:1"][..], 2),
+            (&["remove", "--replica-ids", "x", "--url", "http://127.0.0.1:1"], 2),
+            (&["remove", "--replica-ids", "0123456789ab", "--url", "http://127.0.0.1:1"], 4),
+            (&["doctor"], 2),
+            (&["doctor", "--data", "/no/such/folder"], 2),
+            (&["emergency-repair", "--prune"], 3),
+            (&["emergency-repair"], 2),
+            (&["destroy"], 2),
+            (&["content", "adopt", "--url", "http://127.0.0.1:1"], 4),
+            (&["backup", "--url", "http://127.0.0.1:1", "--output", "/no/such/folder/f"], 1),
+            (&["backup", "verify"], 2),
+            (&["backup", "verify", "/no/such/file"], 1),
+            (&["restore", "--config", "/no/such/file.toml"], 2),
+            (&["accounts"], 2),
         ];
         for (arguments, expected) in cases {
             assert_eq!(exit(arguments), expected, "{arguments:?}");

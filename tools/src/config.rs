@@ -204,6 +204,7 @@ mod tests {
             ("[raft]\nheartbeat_ms = 5\n", "raft.heartbeat_ms"),
             ("[raft]\nelection_ms_max = 100\n", "raft.election_ms"),
             ("[storage]\nupload_idle_max_s = 1\n", "storage.upload_idle_max_s"),
+            ("[storage]\ncollection_grace_min_s = 40000000\n", "storage.collection_grace_min_s"),
         ];
         for (text, key) in cases {
             let config = Config::parse(&format!("data = \"/d\"\n{text}")).unwrap();

@@ -36,6 +36,11 @@ pub struct JoinArgs {
     #[arg(long, value_name = "ID", env = "HOLDFAST_REPLICA_ID")]
     replica_id: Option<String>,
 
+    /// Takes the data folder of a replica that was removed, or whose cluster is no more: it gets a
+    /// new id, its log is set aside, its content is kept and offered to the cluster
+    #[arg(long, env = "HOLDFAST_REJOIN", value_parser = FalseyValueParser::new())]
+    rejoin: bool,
+
     /// Does not check that the other replicas can reach this one
     #[arg(
         long,
@@ -75,6 +80,7 @@ pub async fn run(args: &JoinArgs) -> Result<(), Stop> {
         host_name,
         machine_id: machine::machine_id(),
         allow_same_machine: config.allow_same_machine,
+        rejoin: args.rejoin,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         clock: Arc::new(SystemClock::new()),
         dial: Arc::new(TcpDial::default()),

@@ -27,6 +27,7 @@ pub mod cron;
 pub mod directory;
 pub mod events;
 pub mod expiry;
+pub mod gc;
 pub mod grants;
 pub mod job;
 pub mod job_flags;
@@ -113,6 +114,18 @@ A cron has an action done again and again. Its schedule is in UTC: six fields (s
 hour, day of the month, month, weekday), or @hourly, @daily, @weekly, @monthly, @yearly. While \
 the job of the last time is not over, none is made; what was missed comes once.";
 
+const GC_HELP: &str = "\
+Collection takes back the space of what nothing needs any more: layers that no manifest names, \
+once no push holds them by a lease and the grace time (setting collectionGraceSeconds) is over. \
+Pushes and pulls go on meanwhile. `plan` shows what would go and why, `why` explains one blob.
+
+  holdfast gc status
+  holdfast gc plan
+  holdfast gc run
+  holdfast gc schedule saturday --for 2h
+
+What deleted tags need stays until they can't come back (setting undeleteWindowSeconds).";
+
 /// A noun, and what is done with it.
 #[derive(Subcommand)]
 pub enum Noun {
@@ -151,6 +164,9 @@ pub enum Noun {
     /// A company's OpenID provider: signing in by it, and following its groups
     #[command(long_about = OPENID_HELP)]
     Openid(openid::OpenIdArgs),
+    /// Space of what nothing needs: how much it is, why, and taking it back
+    #[command(long_about = GC_HELP)]
+    Gc(gc::GcArgs),
     /// Work that the cluster does by itself
     #[command(long_about = JOB_HELP)]
     Job(job::JobArgs),
@@ -175,6 +191,7 @@ impl Noun {
             Self::Audit(args) => args.run().await,
             Self::Directory(args) => args.run().await,
             Self::Openid(args) => args.run().await,
+            Self::Gc(args) => args.run().await,
             Self::Job(args) => args.run().await,
             Self::Cron(args) => args.run().await,
         }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::connection::ConnectionFlags;
 use crate::exit::{Exit, Stop};
+use crate::management::size::shown as size;
 
 /// Where the answer is.
 pub const PATH: &str = "/api/v0/meta/cluster_status";
@@ -73,6 +74,10 @@ pub struct View {
     pub failures_tolerated: u64,
     /// All members, by id.
     pub replicas: Vec<ReplicaView>,
+    /// Bytes of all blobs, each counted once.
+    pub kept_bytes: u64,
+    /// Those of them that nothing needs: what collection may take once their grace time is over.
+    pub unneeded_bytes: u64,
 }
 
 /// One member.
@@ -120,6 +125,8 @@ impl View {
             voters,
             failures_tolerated: raft["failures_tolerated"].as_u64().unwrap_or_default(),
             replicas: replicas.collect(),
+            kept_bytes: raft["kept_bytes"].as_u64().unwrap_or_default(),
+            unneeded_bytes: raft["unneeded_bytes"].as_u64().unwrap_or_default(),
         })
     }
 
@@ -171,7 +178,11 @@ impl View {
         };
         let voters = self.voters.len();
         let tolerated = self.failures_tolerated;
-        format!("{state}; {voters} voters, of which {tolerated} may fail")
+        let [kept, unneeded] = [self.kept_bytes, self.unneeded_bytes].map(size);
+        format!(
+            "{state}; {voters} voters, of which {tolerated} may fail; {kept} are kept, of which \
+             nothing needs {unneeded} (holdfast gc status)"
+        )
     }
 }
 

@@ -14,10 +14,13 @@ use edge::answer;
 use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
+use metadata::blobs::kept::{self, KeptRow};
+use metadata::replica::ReplicaId;
 use metadata::{bootstrap, settings};
 use serde_json::{Map, Value, json};
 
 use crate::call::Call;
+use crate::gc;
 use crate::moment::{self, NEVER};
 
 /// The upper election time-out in seconds, rounded up.
@@ -31,6 +34,10 @@ struct Beside {
     blobs: Option<BlobCounts>,
     /// On the disk of the replica asked.
     corrupt_blobs: usize,
+    /// What is kept, and how much of it nothing needs.
+    kept: KeptRow,
+    /// Who collects now.
+    collector: Option<ReplicaId>,
 }
 
 /// The whole document.
@@ -41,7 +48,8 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
     let read = cluster.read(Freshness::Local, |view| {
         let cluster_version = bootstrap::cluster(view)?.map_or(0, |cluster| cluster.version);
         let is_read_only = settings::get(view)?.read_only;
-        Ok(Beside { cluster_version, is_read_only, blobs, corrupt_blobs })
+        let (kept, collector) = (kept::sums(view)?, gc::worker(view)?);
+        Ok(Beside { cluster_version, is_read_only, blobs, corrupt_blobs, kept, collector })
     });
     let document = render(&cluster.status(), &read.await?);
     let mut response = answer::json(StatusCode::OK, &document);
@@ -73,7 +81,7 @@ fn render(status: &ClusterStatus, beside: &Beside) -> Value {
             json!(one.reported_wall_ms.map_or_else(|| NEVER.to_owned(), moment::to_second))
         }),
         "replica_readonly": by_replica(&|one| json!(beside.is_read_only || !one.takes_blobs)),
-        "gc_lock_holder": "",
+        "gc_lock_holder": beside.collector.map_or_else(String::new, |it| it.to_string()),
         "raft": raft(status, beside, &by_replica(&|one| replica(one))),
     })
 }
@@ -134,7 +142,7 @@ fn current_issues(status: &ClusterStatus) -> Vec<Value> {
 }
 
 /// Judged by the reason that is shown, so that the two never contradict each other.
-fn is_unreachable(one: &ReplicaStatus) -> bool {
+pub(crate) fn is_unreachable(one: &ReplicaStatus) -> bool {
     let reason = one.ailing.as_deref().unwrap_or_default();
     reason.starts_with("Unable to reach replica")
         || reason.starts_with("Replica reported health too long ago")
@@ -157,6 +165,8 @@ fn raft(status: &ClusterStatus, beside: &Beside, replicas: &Map<String, Value>) 
         "under_replicated_blobs": beside.blobs.map(|blobs| blobs.under_replicated),
         "lost_blobs": beside.blobs.map(|blobs| blobs.lost),
         "corrupt_blobs": beside.corrupt_blobs,
+        "kept_bytes": beside.kept.all().bytes,
+        "unneeded_bytes": beside.kept.idle.bytes.saturating_add(beside.kept.condemned.bytes),
     })
 }
 
@@ -172,6 +182,7 @@ fn replica(one: &ReplicaStatus) -> Value {
         "disk_free_bytes": one.disk_free_bytes,
         "clock_offset_ms": one.clock_offset_ms,
         "cert_expires_at": moment::to_second(one.certificate_expires_wall_ms),
+        "is_draining": one.is_draining,
     })
 }
 
@@ -179,6 +190,7 @@ fn replica(one: &ReplicaStatus) -> Value {
 mod tests {
     use consensus::status::{ClusterStatus, ReplicaStatus, Role};
     use content::counts::BlobCounts;
+    use metadata::blobs::kept::{KeptRow, SumRow};
     use metadata::replica::ReplicaId;
     use serde_json::{Value, json};
 
@@ -186,7 +198,10 @@ mod tests {
 
     fn beside(is_read_only: bool) -> Beside {
         let blobs = Some(BlobCounts { under_replicated: 7, lost: 2 });
-        Beside { cluster_version: 1, is_read_only, blobs, corrupt_blobs: 1 }
+        let sum = |bytes| SumRow { blobs: 1, bytes };
+        let kept = KeptRow { named: sum(70), leased: sum(5), idle: sum(3), condemned: sum(2) };
+        let collector = None;
+        Beside { cluster_version: 1, is_read_only, blobs, corrupt_blobs: 1, kept, collector }
     }
 
     fn one(id: &str, ailing: Option<&str>) -> ReplicaStatus {
@@ -209,6 +224,7 @@ mod tests {
             connected_to: vec![ReplicaId::parse("56b65e8c1404").unwrap()],
             certificate_expires_wall_ms: 1_778_889_600_000,
             takes_blobs: true,
+            is_draining: false,
         }
     }
 
@@ -249,6 +265,11 @@ mod tests {
         assert_eq!(document["raft"]["leader"], "5eb9459a7832");
         assert_eq!(document["raft"]["replicas"]["5eb9459a7832"]["clock_offset_ms"], -3);
         assert_eq!(document["gc_lock_holder"], "");
+        assert_eq!(document["raft"]["kept_bytes"], 80);
+        assert_eq!(document["raft"]["unneeded_bytes"], 5);
+        let collector = ReplicaId::parse("5eb9459a7832").ok();
+        let document = render(&status(), &Beside { collector, ..beside(false) });
+        assert_eq!(document["gc_lock_holder"], "5eb9459a7832");
     }
 
     #[test]

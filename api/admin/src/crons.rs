@@ -70,7 +70,7 @@ pub async fn delete(call: Call) -> Result<Response, Problem> {
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-fn shown(cron: &CronRow) -> Value {
+pub(crate) fn shown(cron: &CronRow) -> Value {
     let mut document = shown_spec(&cron.spec);
     let own = json!({
         "id": uuid(&cron.id),

@@ -1,16 +1,15 @@
-//! `/api/v0/meta/features`, `/api/v0/meta/alerts` and `/api/v0/admin/version`: what this registry
-//! can do and how it is; and what the old product served and this one does not yet.
+//! `/api/v0/meta/features` and `/api/v0/admin/version`: what this registry can do and is; and what
+//! the old product served and this one does not yet.
 //!
 //! Source: dtr-interface 2.5, 3.2.
 
 use axum::response::Response;
 use consensus::cluster::Freshness;
 use edge::answer;
-use edge::caller::Need;
 use edge::problem::Problem;
 use http::StatusCode;
-use metadata::{openid, settings};
-use serde_json::{Value, json};
+use metadata::openid;
+use serde_json::json;
 
 use crate::call::Call;
 
@@ -31,20 +30,6 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
         "ucpHost": call.context.names.external_host(),
     });
     Ok(answer::json(StatusCode::OK, &document))
-}
-
-/// What an administrator should know of.
-pub async fn alerts(call: Call) -> Result<Response, Problem> {
-    call.administrator(Need::Fresh).await?;
-    let cluster = &call.context.cluster;
-    let settings = cluster.read(Freshness::Local, |view| settings::get(view)).await?;
-    let mut alerts: Vec<Value> = Vec::new();
-    if settings.read_only {
-        let message = "The registry is read-only: pulls go on, pushes and deletions are refused. \
-                       Turn the setting readOnlyRegistry off to take pushes again.";
-        alerts.push(json!({ "id": "read-only", "class": "warning", "message": message }));
-    }
-    Ok(answer::json(StatusCode::OK, &alerts))
 }
 
 /// What it is.
@@ -70,7 +55,6 @@ fn of_management(parts: &[&str]) -> Option<&'static str> {
         ["webhooks", ..] | ["accounts", _, "webhooks"] => Some("webhooks"),
         ["content_caches", ..] => Some("content caches"),
         ["remote", "registry"] => Some("mirroring"),
-        ["meta", "backup"] => Some("backup"),
         ["admin", "settings", "registry"] => Some("storage settings"),
         ["repositories", "scan", "toggle"] => Some("scanning"),
         ["repositories", _, _, feature, ..] => of_repository(feature, parts.last().copied()),

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::call::Call;
 
 mod accounts;
+mod backups;
 mod directory;
 mod jobs;
 mod journals;
@@ -49,6 +50,7 @@ fn operations() -> Vec<Operation> {
     all.extend(openid::operations());
     all.extend(jobs::operations());
     all.extend(system::operations());
+    all.extend(backups::operations());
     all
 }
 

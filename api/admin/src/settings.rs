@@ -10,7 +10,8 @@ use edge::problem::Problem;
 use http::StatusCode;
 use metadata::events::retention::{self, RetentionSet};
 use metadata::jobs::history::{self, HistorySet};
-use metadata::settings::{self, SettingsSet};
+use metadata::refusal::Refusal;
+use metadata::settings::{self, SECONDS_MAX, SettingsSet};
 use metadata::sign_in::{self, SignInSet};
 use serde::{Deserialize, Serialize};
 use wire::client_certificate::ClientAuthority;
@@ -30,6 +31,7 @@ struct Settings {
     client_ca_pem: String,
     refuse_passwords: bool,
     undelete_window_seconds: u64,
+    collection_grace_seconds: u64,
     repo_event_history_compaction_enabled: bool,
     repo_event_history_to_keep: u64,
     repo_event_history_max_age: String,
@@ -51,6 +53,7 @@ struct Change {
     client_ca_pem: Option<String>,
     refuse_passwords: Option<bool>,
     undelete_window_seconds: Option<u64>,
+    collection_grace_seconds: Option<u64>,
     repo_event_history_compaction_enabled: Option<bool>,
     repo_event_history_to_keep: Option<u64>,
     repo_event_history_max_age: Option<String>,
@@ -110,6 +113,7 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
         client_ca_pem: sign_in.client_ca_pem,
         refuse_passwords: sign_in.refuses_passwords,
         undelete_window_seconds: row.undelete_s(),
+        collection_grace_seconds: row.grace_s,
         repo_event_history_compaction_enabled: events.is_on,
         repo_event_history_to_keep: events.kept_max,
         repo_event_history_max_age: go_duration::written(events.age_max_s),
@@ -125,8 +129,13 @@ pub async fn get(call: Call) -> Result<Response, Problem> {
 pub async fn set(call: Call) -> Result<Response, Problem> {
     let caller = call.administrator(Need::Fresh).await?;
     let cluster = call.context.cluster.clone();
+    let min = call.context.content.collection_grace_min().as_secs();
     let change: Change = call.json().await?;
     let (events, jobs) = (change.events()?, change.jobs()?);
+    if change.collection_grace_seconds.is_some_and(|grace_s| grace_s < min) {
+        let setting = "collectionGraceSeconds".to_owned();
+        return Err(Refusal::SettingOutOfBounds { setting, min, max: SECONDS_MAX }.into());
+    }
     let sign_in = SignInSet {
         actor: String::new(),
         refuses_passwords: change.refuse_passwords,
@@ -146,6 +155,7 @@ pub async fn set(call: Call) -> Result<Response, Problem> {
         create_repository_on_push: change.create_repository_on_push,
         read_only: change.read_only_registry,
         undelete_s: change.undelete_window_seconds,
+        grace_s: change.collection_grace_seconds,
         events,
         jobs,
         ..SettingsSet::default()

@@ -16,12 +16,12 @@ use http::Method;
 
 use crate::call::Call;
 use crate::{
-    access, account_import, accounts, action_configs, api_tokens, audit, cluster_status, crons,
-    events, features, idempotency, index, job_logs, jobs, join_tokens, language, ldap_settings,
-    ldap_sync, manifests, members, namespace_access, openapi, openid_settings, openid_sign_in,
-    openid_users, passwords, public_keys, repositories, repository_access, robots, sessions,
-    settings, system_accounts, tag_history, tags, team_access, team_members, teams, token_keys,
-    user_settings, workers,
+    access, account_import, accounts, action_configs, adoption, alerts, api_tokens, audit, backup,
+    cluster_status, crons, events, features, gc, idempotency, index, job_logs, jobs, join_tokens,
+    language, ldap_settings, ldap_sync, manifests, members, namespace_access, openapi,
+    openid_settings, openid_sign_in, openid_users, passwords, public_keys, replicas, repositories,
+    repository_access, robots, sessions, settings, system_accounts, tag_history, tags, team_access,
+    team_members, teams, token_keys, user_settings, workers,
 };
 
 /// What a handler comes to.
@@ -42,8 +42,17 @@ macro_rules! to {
 pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ("GET", "/api/v0/meta/cluster_status", to!(cluster_status::get)),
     ("GET, POST", "/api/v0/meta/settings", to!(settings::get, settings::set)),
+    ("GET", "/api/v0/meta/backup", to!(backup::get)),
+    ("GET", "/api/v0/meta/adoption", to!(adoption::get)),
+    ("GET", "/api/v0/meta/adoption/missing", to!(adoption::missing)),
+    ("POST", "/api/v0/meta/adoption/finish", to!(adoption::finish)),
     ("GET, POST", "/api/v0/join_tokens", to!(join_tokens::list, join_tokens::create)),
     ("DELETE", "/api/v0/join_tokens/{id}", to!(join_tokens::revoke)),
+    (
+        "GET, PATCH, DELETE",
+        "/api/v0/replicas/{replica}",
+        to!(replicas::get, replicas::update, replicas::remove),
+    ),
     ("GET", "/api/v0/repositories", to!(repositories::list)),
     ("GET, POST", "/api/v0/repositories/{ns}", to!(repositories::list, repositories::create)),
     (
@@ -97,7 +106,7 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
     ("GET", "/api/v0/index/dockersearch", to!(index::docker_search)),
     ("GET", "/v1/search", to!(index::old_search)),
     ("GET", "/api/v0/meta/features", to!(features::get)),
-    ("GET", "/api/v0/meta/alerts", to!(features::alerts)),
+    ("GET", "/api/v0/meta/alerts", to!(alerts::get)),
     ("GET", "/api/v0/admin/version", to!(features::version)),
     ("POST", "/api/v0/admin/tokens/rotate", to!(token_keys::rotate)),
     ("GET, POST", "/api/v0/jobs", to!(jobs::list, jobs::create)),
@@ -112,6 +121,9 @@ pub const ROUTES: &[(&str, &str, &[Handler])] = &[
         "/api/v0/action_configs/{action}",
         to!(action_configs::get, action_configs::delete),
     ),
+    ("GET", "/api/v0/gc", to!(gc::get)),
+    ("GET", "/api/v0/gc/plan", to!(gc::plan)),
+    ("GET", "/api/v0/gc/blobs/{digest}", to!(gc::explain)),
     ("GET", "/api/v0/workers", to!(workers::list)),
     ("POST", "/api/v0/workers/{worker}/capacity", to!(workers::set_capacity)),
     ("GET", "/enzi/v0/jobs", to!(jobs::list)),

@@ -184,7 +184,7 @@ impl Content {
         }
         let locked = self.shared.store.lock(digest).await;
         let sealed = open.seal_locked(&locked).await;
-        let own = self.own_receipt();
+        let own = self.own_receipt(digest);
         drop(locked);
         match sealed {
             Ok(size) => {

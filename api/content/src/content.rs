@@ -16,6 +16,7 @@ use transfer::client::Client;
 
 use crate::closed::Closed;
 use crate::counts::BlobCounts;
+use crate::given::Given;
 use crate::uploads::Uploads;
 
 /// Copies that pushes here have others make at the same time.
@@ -52,6 +53,13 @@ pub struct Limits {
     pub hedge_after: Duration,
     /// Copies pulled at once by healing.
     pub healing_pulls_max: usize,
+    /// Nothing is collected that was needed less than so long ago, whatever the cluster's settings
+    /// say.
+    pub collection_grace_min: Duration,
+    /// A file without a row is let go when it was known for so long, at least.
+    pub orphan_known_min: Duration,
+    /// Every file is hashed once in this time; zero for never.
+    pub scrub_every: Duration,
 }
 
 impl Default for Limits {
@@ -67,6 +75,9 @@ impl Default for Limits {
             copies_max: Duration::from_secs(10),
             hedge_after: Duration::from_millis(200),
             healing_pulls_max: 2,
+            collection_grace_min: Duration::from_hours(1),
+            orphan_known_min: Duration::from_mins(1),
+            scrub_every: Duration::from_hours(14 * 24),
         }
     }
 }
@@ -116,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) uploads: Uploads,
     pub(crate) closed: Closed,
+    /// What this replica vouched for, as far as a release must be newer.
+    pub(crate) given: Given,
     /// Digests this replica is fetching, so that one is fetched once.
     pub(crate) pulling: Mutex<HashSet<Digest>>,
     /// Digests of which copies are known to be missing, to be looked at before all others.
@@ -144,6 +157,7 @@ impl Content {
             limits,
             uploads: Uploads::default(),
             closed: Closed::default(),
+            given: Given::default(),
             pulling: Mutex::default(),
             hints: Mutex::default(),
             counts: Mutex::default(),
@@ -159,6 +173,11 @@ impl Content {
     /// Bytes of a blob that is pushed, at most, where there is a bound.
     pub fn layer_bytes_max(&self) -> Option<u64> {
         Some(self.shared.limits.layer_bytes_max).filter(|bytes_max| *bytes_max > 0)
+    }
+
+    /// Nothing is collected that was needed less than so long ago.
+    pub fn collection_grace_min(&self) -> Duration {
+        self.shared.limits.collection_grace_min
     }
 
     /// The cluster, for those who hold only this handle.

@@ -94,7 +94,7 @@ impl Content {
         let locked = self.shared.store.lock(digest).await;
         let put = self.shared.store.put_locked(&locked, bytes).await;
         put.map_err(|error| failure("keeping a blob", error))?;
-        Ok(self.own_receipt())
+        Ok(self.own_receipt(digest))
     }
 }
 

@@ -13,7 +13,7 @@ use consensus::cluster::Freshness;
 use futures::StreamExt;
 use metadata::blobs::{self as rows, BlobRow, State};
 use metadata::command::Command;
-use metadata::holders::HolderLost;
+use metadata::holders::{HolderLost, is_listed};
 use metadata::members;
 use metadata::replica::ReplicaId;
 use metadata::tables::Damage;
@@ -75,11 +75,24 @@ impl Content {
             let until = Instant::now() + rest;
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep_until(until) => break,
+                    () = self.rest(began, until) => break,
                     () = self.shared.healing.notified() => self.heal_hints().await,
                     () = self.shared.store.damage_noted() => self.heal_damage().await,
                 }
             }
+        }
+    }
+
+    /// Waits for the time of the next pass; not for long where a member's content has to move.
+    async fn rest(&self, began: Instant, until: Instant) {
+        let soon = Instant::now() + PASS_AT_FIRST.max(began.elapsed());
+        loop {
+            let now = Instant::now();
+            let moves = || self.shared.cluster.members().iter().any(|one| one.is_draining);
+            if now >= until || (now >= soon && moves()) {
+                return;
+            }
+            tokio::time::sleep_until(until.min(now + PASS_AT_FIRST)).await;
         }
     }
 
@@ -193,9 +206,14 @@ impl Content {
         if self.has(digest, size)? {
             return Ok(());
         }
+        let own = self.shared.cluster.replica_id();
+        let read = self.shared.cluster.read(Freshness::Local, |view| is_listed(view, digest, own));
+        if !read.await? {
+            // It was let go, and unlinked, since its row was read.
+            return Ok(());
+        }
         tracing::warn!(%digest, "this replica's copy is missing or damaged; it is fetched again");
-        let replica_id = self.shared.cluster.replica_id();
-        let command = Command::HolderLost(HolderLost { digest: digest.clone(), replica_id });
+        let command = Command::HolderLost(HolderLost { digest: digest.clone(), replica_id: own });
         let reported = self.shared.cluster.propose(command).await;
         drop(locked);
         match reported {
@@ -255,7 +273,8 @@ impl Content {
         holders: &[ReplicaId],
     ) -> Result<bool, ContentFailure> {
         let Some(_single) = Pulling::begin(self, digest) else { return Ok(false) };
-        if let Some(receipt) = self.receipt_if_here(digest, size).await? {
+        // A file that lies here and is not listed came from nobody knows where.
+        if let Some(receipt) = self.checked_receipt(digest, size).await? {
             return self.list_holder(digest, Some(receipt)).await;
         }
         let own = self.shared.cluster.replica_id();
@@ -304,7 +323,7 @@ impl Content {
         }
         let locked = store.lock(digest).await;
         upload.seal_locked(&locked).await.map_err(|error| failure("fetching a copy", error))?;
-        Ok(self.own_receipt())
+        Ok(self.own_receipt(digest))
     }
 }
 

@@ -52,7 +52,8 @@ impl Content {
             Seen {
                 id: replica.replica_id,
                 number: MemberNumber(replica.number),
-                votes: status.voters.contains(&replica.replica_id),
+                // What one holds that is being drained counts no more, and it gets nothing new.
+                votes: status.voters.contains(&replica.replica_id) && !replica.is_draining,
                 // One that was never heard is not known to be there.
                 silent: if replica.last_contact_ms.is_none() {
                     silent.max(SILENT_MAX)

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use blobs::check::Checked;
 use metadata::receipts::Receipt;
 use metadata::replica::ReplicaId;
 use oci::digest::Digest;
@@ -12,38 +13,49 @@ use crate::failure::ContentFailure;
 
 impl ReceiptSource for Content {
     fn position(&self, digest: &Digest) -> transfer::receipt::Receipt {
-        let _ = digest;
-        let cluster = &self.shared.cluster;
-        transfer::receipt::Receipt {
-            replica_id: cluster.replica_id().to_string(),
-            incarnation: cluster.incarnation().to_owned(),
-            applied_index: cluster.applied_index(),
-            // For people who read logs; the rule counts releases after the index.
-            generation: 0,
-        }
+        let Receipt { replica_id, incarnation, applied_index, generation } =
+            self.own_receipt(digest);
+        let replica_id = replica_id.to_string();
+        transfer::receipt::Receipt { replica_id, incarnation, applied_index, generation }
     }
 }
 
 impl Content {
-    /// A receipt of this replica; the digest's lock is held by the caller.
-    pub(crate) fn own_receipt(&self) -> Receipt {
+    /// A receipt of this replica; the digest's lock is held by the caller. From now on only a
+    /// release that this replica has not applied yet lets it unlink the file.
+    pub(crate) fn own_receipt(&self, digest: &Digest) -> Receipt {
         let cluster = &self.shared.cluster;
+        let applied_index = cluster.applied_index();
+        self.shared.given.note(digest, applied_index);
         Receipt {
             replica_id: cluster.replica_id(),
             incarnation: cluster.incarnation().to_owned(),
-            applied_index: cluster.applied_index(),
+            applied_index,
+            // For people who read logs; the rule counts releases after the index.
             generation: 0,
         }
     }
 
-    /// A receipt of this replica if it has the blob, of `size` bytes.
+    /// A receipt of this replica if it has the blob, of `size` bytes. A file that nobody has hashed
+    /// lately is hashed first: it may be of a former life of this folder.
     pub(crate) async fn receipt_if_here(
         &self,
         digest: &Digest,
         size: u64,
     ) -> Result<Option<Receipt>, ContentFailure> {
-        let _locked = self.shared.store.lock(digest).await;
-        Ok(self.has(digest, size)?.then(|| self.own_receipt()))
+        if !self.has(digest, size)? {
+            return Ok(None);
+        }
+        let (store, looking) = (&self.shared.store, "looking for a blob");
+        let locked = store.lock(digest).await;
+        let failed = |error: io::Error| ContentFailure::disk(looking, &error);
+        if !store.keeps(&locked, size).await.map_err(failed)? {
+            let checked = store.check(digest).await.map_err(failed)?;
+            if checked != Checked::Right || !store.keeps(&locked, size).await.map_err(failed)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.own_receipt(digest)))
     }
 
     /// A receipt of this replica if it has the blob, of `size` bytes, and has hashed it lately.
@@ -56,7 +68,27 @@ impl Content {
         let vouched = self.shared.store.keeps(&locked, size).await;
         let vouched =
             vouched.map_err(|error| ContentFailure::disk("looking for a blob", &error))?;
-        Ok(vouched.then(|| self.own_receipt()))
+        Ok(vouched.then(|| self.own_receipt(digest)))
+    }
+
+    /// A receipt of this replica if it has the blob, of `size` bytes, hashed now unless it was
+    /// lately: for a file whose past nobody knows.
+    pub(crate) async fn checked_receipt(
+        &self,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Option<Receipt>, ContentFailure> {
+        if !self.has(digest, size)? {
+            return Ok(None);
+        }
+        if let Some(receipt) = self.vouched_here(digest, size).await? {
+            return Ok(Some(receipt));
+        }
+        let checked = self.shared.store.check(digest).await;
+        match checked.map_err(|error| ContentFailure::disk("checking a blob", &error))? {
+            Checked::Right => self.vouched_here(digest, size).await,
+            Checked::Damaged | Checked::Absent => Ok(None),
+        }
     }
 
     /// Whether the blob is on this disk, with the size it should have.

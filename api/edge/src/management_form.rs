@@ -62,6 +62,7 @@ fn form_of(problem: &Problem) -> Form {
         Problem::HeadTooLarge { .. } | Problem::TooManyTags { .. } => {
             Form::new(S::URI_TOO_LONG, "INVALID_PARAMETERS")
         }
+        Problem::SpoolGone => Form::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
         Problem::BodyTooLarge { .. } | Problem::ManifestTooLarge { .. } => {
             Form::new(S::PAYLOAD_TOO_LARGE, "INVALID_PARAMETERS")
         }
@@ -84,6 +85,7 @@ fn form_of(problem: &Problem) -> Form {
         }
         Problem::Refused(refusal) => form_of_refusal(refusal),
         Problem::Content(failure) => form_of_content(failure),
+        Problem::Unsafe(_) => Form::new(S::CONFLICT, "UNSAFE"),
         Problem::Busy { .. } => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         Problem::Unavailable { reason, .. } => {
             Form::new(S::SERVICE_UNAVAILABLE, form::unavailable_word(*reason))
@@ -156,20 +158,20 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         #[rustfmt::skip]
         R::TagImmutable { .. } | R::BlobReferenced { .. } | R::TokenKeyRotated
         | R::ManifestHasParents { .. } | R::MemberIsVoter { .. } | R::ManifestBlobsUnknown { .. }
-        | R::LimitReached { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
+        | R::MemberIsLast { .. } | R::LimitReached { .. } => Form::new(S::CONFLICT, "NOT_ALLOWED"),
         R::PreconditionFailed { .. } => Form::new(S::PRECONDITION_FAILED, "PRECONDITION_FAILED"),
         #[rustfmt::skip]
         R::ReceiptsTooFew { .. } | R::ReceiptStale { .. } | R::HoldersTooFew { .. }
         => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
         // One a line, they would bury the arms that say something.
         #[rustfmt::skip]
-        R::SessionClosed { .. } | R::NumberClosed { .. } | R::LifeOver { .. }
+        R::SessionClosed { .. } | R::NumberClosed { .. } | R::LifeOver { .. } | R::AdoptionOpen
         | R::IncarnationUnknown { .. } | R::ReplicaIdTaken { .. } | R::KeyStruck { .. }
         | R::MachineTaken { .. } | R::MembersExhausted | R::JoinTokenExists { .. }
         | R::AccessTokenExists | R::ClusterExists { .. } | R::BlobNeeded { .. }
         | R::GenerationPassed { .. } | R::HolderListed { .. } | R::HolderUnlisted { .. }
-        | R::CopiesTooFew { .. } | R::ClusterFull { .. } | R::JobHoldOver
-        => Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+        | R::CopiesTooFew { .. } | R::ClusterFull { .. } | R::JobHoldOver | R::ClusterNotAlone
+        | R::VersionUnknown { .. } => Form::new(S::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
     }
 }
 

@@ -71,6 +71,9 @@ pub enum Problem {
         /// The bound.
         bytes_max: usize,
     },
+    /// A download can't go on.
+    #[error("this archive is not kept any more, or not at this replica; fetch a new one")]
+    SpoolGone,
     /// A form or document is too large.
     #[error("the body has more than {bytes_max} bytes")]
     BodyTooLarge {
@@ -237,6 +240,9 @@ pub enum Problem {
     /// Between the request and its bytes.
     #[error(transparent)]
     Content(ContentFailure),
+    /// It would cost content or the majority.
+    #[error("{0}")]
+    Unsafe(String),
     /// Too much at once on this replica.
     #[error("{what}")]
     Busy {

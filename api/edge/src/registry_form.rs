@@ -44,7 +44,7 @@ pub fn respond(problem: &Problem, request: &RequestId, is_head: bool) -> Respons
 fn form_of(problem: &Problem) -> Form {
     use StatusCode as S;
     match problem {
-        Problem::PathUnknown | Problem::FeatureMissing { .. } => {
+        Problem::PathUnknown | Problem::FeatureMissing { .. } | Problem::SpoolGone => {
             Form::new(S::NOT_FOUND, "NAME_UNKNOWN")
         }
         Problem::MethodNotAllowed { .. } | Problem::TrustDataNotKept => {
@@ -94,6 +94,7 @@ fn form_of(problem: &Problem) -> Form {
         Problem::Manifest(_) => Form::new(S::BAD_REQUEST, "MANIFEST_INVALID"),
         Problem::Refused(refusal) => form_of_refusal(refusal),
         Problem::Content(failure) => form_of_content(failure),
+        Problem::Unsafe(_) => Form::new(S::CONFLICT, "DENIED"),
         Problem::Busy { .. } => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE").because("BUSY"),
         Problem::Unavailable { reason, .. } => Form::new(S::SERVICE_UNAVAILABLE, "UNAVAILABLE")
             .because(form::unavailable_word(*reason)),
@@ -160,16 +161,16 @@ fn form_of_refusal(refusal: &Refusal) -> Form {
         | R::NotAuthorized { .. } | R::AccountUnknown { .. } | R::AccountIsUser { .. }
         | R::GroupMemberUnknown { .. } | R::TeamUnknown | R::TeamExists { .. }
         | R::TeamNameInvalid { .. } | R::TeamElsewhere { .. } | R::PasswordChanged { .. }
-        | R::AccessTokenUnknown | R::AccessTokenExists | R::UndeleteTooLarge
+        | R::AccessTokenUnknown | R::AccessTokenExists | R::UndeleteTooLarge | R::AdoptionOpen
         | R::TagLimitOnImmutable { .. } | R::TagLimitReached { .. } | R::TagNotDeleted { .. }
         | R::TagExists { .. } | R::DirectoryNotReady { .. } | R::SyncRunning { .. } | R::SyncOver
         | R::AccountIsSystem { .. } | R::RecoveryAdministrator { .. } | R::PublicKeyUnknown
         | R::PublicKeyTaken | R::TokenKeyRotated | R::ClientAuthorityMissing | R::PasswordsRefused
-        | R::RobotUnfit { .. } | R::Outsider { .. } | R::OpenIdNotReady { .. }
+        | R::RobotUnfit { .. } | R::Outsider { .. } | R::OpenIdNotReady { .. } | R::ClusterNotAlone
         | R::OpenIdNotAdmitted { .. } | R::RequestKeyReused | R::RequestKeysFull { .. }
         | R::JobUnknown | R::JobHoldOver | R::JobUnfit { .. } | R::CronUnknown { .. }
-        | R::ActionConfigUnknown { .. } | R::WorkerUnknown { .. }
-        => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+        | R::ActionConfigUnknown { .. } | R::WorkerUnknown { .. } | R::MemberIsLast { .. }
+        | R::VersionUnknown { .. } => Form::new(S::INTERNAL_SERVER_ERROR, "UNKNOWN"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! docker, with an engine of its own: import, push, pull elsewhere, compare, push again, pull -a, search.
+//! docker, with an engine of its own: import, push, pull elsewhere, compare, push again,
+//! pull -a, search.
 
 use std::path::Path;
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::job::{Failed, Finished, Job, Work, hex};
+use crate::job::{Failed, Finished, Job, Told, Work, hex};
 use crate::lines::Lines;
 
 /// How long a job that was told to stop may take, where nothing is said.
@@ -106,14 +106,14 @@ impl Drop for Ward {
 
 async fn attend(beginning: Beginning, lines: Arc<Lines>, mut told: watch::Receiver<Stop>) {
     let Beginning { cluster, kind, job, left } = beginning;
-    let (tell, told_to_stop) = watch::channel(false);
+    let (tell, work_told) = watch::channel(Told::Nothing);
     let hold = JobHold { id: job.id, fencing: job.fencing };
     let stop_max = match job.spec.stop_timeout_s {
         0 => STOP_DEFAULT,
         seconds => Duration::from_secs(seconds),
     };
     let (work_cluster, work_lines) = (cluster.clone(), Arc::clone(&lines));
-    let work = Work { job, cluster: work_cluster, lines: work_lines, told_to_stop };
+    let work = Work { job, cluster: work_cluster, lines: work_lines, told: work_told };
     tracing::info!(job = hex(&hold.id), action = kind.action(), "a job begins");
     let mut ward = Ward(tokio::spawn(async move { kind.run(&work).await }));
 
@@ -131,7 +131,7 @@ async fn attend(beginning: Beginning, lines: Arc<Lines>, mut told: watch::Receiv
             }
             () = sleep_until(killed_at.unwrap_or(deadline)), if is_told => break None,
         }
-        tell.send_replace(true);
+        tell.send_replace(if by_deadline { Told::DeadlinePassed } else { Told::ToStop });
         killed_at = Some(Instant::now() + stop_max);
     };
     drop(ward);

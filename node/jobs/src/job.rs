@@ -66,7 +66,18 @@ pub struct Work {
     pub(crate) job: JobRow,
     pub(crate) cluster: Cluster,
     pub(crate) lines: Arc<Lines>,
-    pub(crate) told_to_stop: watch::Receiver<bool>,
+    pub(crate) told: watch::Receiver<Told>,
+}
+
+/// What a job was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// To go on.
+    Nothing,
+    /// To stop: it was cancelled, or its replica stops and another one is to go on.
+    ToStop,
+    /// That its time is over.
+    DeadlinePassed,
 }
 
 impl Work {
@@ -94,14 +105,19 @@ impl Work {
 
     /// Ends when the job is to stop.
     pub async fn stopped(&self) {
-        let mut told = self.told_to_stop.clone();
+        let mut told = self.told.clone();
         // Whoever tells is gone only together with this work.
-        let _ = told.wait_for(|is_told| *is_told).await;
+        let _ = told.wait_for(|told| *told != Told::Nothing).await;
     }
 
     /// Whether the job is to stop.
     pub fn is_stopped(&self) -> bool {
-        *self.told_to_stop.borrow()
+        self.told() != Told::Nothing
+    }
+
+    /// What it was told so far.
+    pub fn told(&self) -> Told {
+        *self.told.borrow()
     }
 
     /// Has a command carried out as long as this worker has the job.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use auth::authenticator::Auth;
+use content::content::Content;
 
 use crate::job::Job;
 
+mod collection;
 mod event_history;
 mod failing;
 mod job_history;
@@ -15,7 +17,13 @@ mod sleeping;
 mod token_key;
 
 /// All of them.
-pub fn all(auth: &Auth) -> Vec<Arc<dyn Job>> {
+pub fn all(auth: &Auth, content: &Content) -> Vec<Arc<dyn Job>> {
+    let mut all = collection::all(content);
+    all.extend(others(auth));
+    all
+}
+
+fn others(auth: &Auth) -> Vec<Arc<dyn Job>> {
     vec![
         Arc::new(event_history::EventHistory),
         Arc::new(failing::Failing),

@@ -237,9 +237,11 @@ impl Worker {
     /// Whether a claim of this job may go well.
     fn can_do(&self, job: &JobRow, sight: &Sight) -> bool {
         let action = &job.spec.action;
-        let is_single = actions::find(action).is_some_and(|action| action.is_single);
         self.kinds.iter().any(|kind| kind.action() == action)
-            && !(is_single && sight.held.iter().any(|other| other.spec.action == *action))
+            && !sight
+                .held
+                .iter()
+                .any(|other| actions::exclude_each_other(action, &other.spec.action))
             && (job.spec.capacity.is_empty() || self.has_capacity(job, sight))
     }
 

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use auth::authenticator::Auth;
+use blobs::files::DiskFiles;
+use blobs::store::{BlobStore, Options};
 use consensus::bootstrap::{self, InstallOptions};
 use consensus::cluster::{Cluster, Freshness};
 use consensus::start::{StartOptions, Tuning, start};
+use content::content::{Content, Limits};
 use jobs::job::{Failed, Finished, Job, Work};
 use jobs::kinds;
 use jobs::runner::Runner;
@@ -20,18 +23,39 @@ use metadata::jobs::{self as kept, JobId, JobRow, JobStatus, logs};
 use metadata::outcome::Answer;
 use tempfile::TempDir;
 use tokio::time::sleep;
+use transfer::client::{Client, Limits as TransferLimits};
+use transfer::peer_dial::PeerDial;
 use wire::clock::{Clock, SystemClock};
 use wire::dial::TcpDial;
+use wire::stream::BoxStream;
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A cluster of one.
 struct Replica {
     cluster: Cluster,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// There are no peers.
+struct NoPeers;
+
+#[async_trait]
+impl PeerDial for NoPeers {
+    async fn dial(&self, _: &str) -> std::io::Result<BoxStream> {
+        Err(std::io::Error::other("there is one replica only"))
+    }
 }
 
 impl Replica {
+    /// Its bytes, of which there are none.
+    fn content(&self) -> Content {
+        let folder = self.folder.path().join("content");
+        let store = BlobStore::open(&folder, Arc::new(DiskFiles), Options::default()).unwrap();
+        let client = Client::new(Arc::new(NoPeers), TransferLimits::default());
+        Content::new(self.cluster.clone(), store, client, Limits::default())
+    }
+
     async fn start() -> Self {
         wire::provider::install();
         let folder = tempfile::tempdir().unwrap();
@@ -65,7 +89,7 @@ impl Replica {
         while cluster.barrier().await.is_err() {
             sleep(Duration::from_millis(20)).await;
         }
-        Self { cluster, _folder: folder }
+        Self { cluster, folder }
     }
 
     async fn create(&self, spec: JobSpec) -> JobId {
@@ -208,12 +232,21 @@ async fn a_runner_that_stops_gives_back_what_has_not_ended_and_another_goes_on()
 async fn every_action_has_its_kind_and_those_that_need_nothing_are_done() {
     let replica = Replica::start().await;
     let auth = Auth::new(replica.cluster.clone(), 300);
-    let kinds = kinds::all(&auth);
+    let kinds = kinds::all(&auth, &replica.content());
     let mut actions: Vec<&str> = kinds.iter().map(|kind| kind.action()).collect();
     actions.sort_unstable();
     assert_eq!(actions, ACTIONS.iter().map(|action| action.name).collect::<Vec<_>>());
     let runner = Runner::start(replica.cluster.clone(), kinds);
-    for action in ["license_update", "onlinegc_events", "onlinegc_joblogs", "rotate_token_key"] {
+    for action in [
+        "gc",
+        "license_update",
+        "onlinegc",
+        "onlinegc_blobs",
+        "onlinegc_events",
+        "onlinegc_joblogs",
+        "onlinegc_metadata",
+        "rotate_token_key",
+    ] {
         let id = replica.create(JobSpec::of(action)).await;
         let job = replica.until(id, JobStatus::Done).await;
         assert!(!job.message.is_empty(), "{action}");

@@ -1,10 +1,12 @@
-//! What a replica does beside answering: healing, leases, old uploads, checks of itself.
+//! What a replica does beside answering: healing, unlinking, leases, old uploads, checks of itself.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use consensus::cluster::{Failure, Unavailable};
 use content::content::Content;
+use content::rejoining::Offered;
 use edge::context::Context;
 use health::facts::Health;
 use metadata::access_tokens::commands::{AccessTokensUsed, BATCH_MAX};
@@ -46,13 +48,22 @@ impl Drop for Tasks {
 pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
     let here = Handle::current();
     let (healing, leases, uploads) = (content.clone(), content.clone(), content.clone());
+    let adopting = content.clone();
+    tasks.spawn(&here, async move { adopting.adopt().await });
     tasks.spawn(&here, async move { healing.heal().await });
+    let (unlinking, orphans, scrub) = (content.clone(), content.clone(), content.clone());
+    tasks.spawn(&here, async move { unlinking.unlink_released().await });
+    tasks.spawn(&here, async move { orphans.find_orphans().await });
+    tasks.spawn(&here, async move { scrub.scrub().await });
     tasks.spawn(&here, async move { leases.renew_leases().await });
     tasks.spawn(&here, async move {
         loop {
             tokio::time::sleep(TIDY_EVERY).await;
             if let Err(error) = uploads.tidy_uploads().await {
                 tracing::warn!(%error, "old uploads were not removed");
+            }
+            if let Err(error) = admin::backup::tidy(uploads.cluster()).await {
+                tracing::warn!(%error, "old archives were not removed");
             }
         }
     });
@@ -61,6 +72,24 @@ pub(crate) fn keep(tasks: &mut Tasks, content: &Content, health: &Arc<Health>) {
     tasks.spawn(&here, tell_pulls(Arc::clone(&health.context)));
     let health = Arc::clone(health);
     tasks.spawn(&here, async move { health::checks::run(&health).await });
+}
+
+/// Offers what a former life under another id has left here, until all of it was looked at. The
+/// note `adopts` says that it is to be done, also at the next start.
+pub(crate) async fn adopt(content: Content, adopts: PathBuf) {
+    if !adopts.exists() {
+        return;
+    }
+    match content.offer_found().await {
+        Ok(offered) => {
+            let Offered { seen, listed, damaged } = offered;
+            tracing::info!(seen, listed, damaged, "the content of this folder's former life is in");
+            if let Err(error) = std::fs::remove_file(&adopts) {
+                tracing::warn!(%error, "the content found here is offered again at the next start");
+            }
+        }
+        Err(error) => tracing::error!(%error, "content found here is offered at the next start"),
+    }
 }
 
 /// Tells the cluster which access tokens were used here. What cannot be told is dropped: it is for

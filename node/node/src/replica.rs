@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use blobs::files::DiskFiles;
 use blobs::read::pieces;
 use blobs::store::{BlobStore, Options};
+use blobs::sweep::Boot;
 use consensus::cluster::Cluster;
+use consensus::join::ADOPT;
 use consensus::start::{StartError, StartOptions, Tuning};
 use content::content::{Content, Limits as ContentLimits};
 use jobs::kinds;
@@ -81,7 +83,9 @@ impl Start {
         let (listeners, peer_port) = self.ports().await?;
         let cluster = self.cluster().await?;
         let content_folder = config.content_folder();
-        let store = open_store(content_folder.clone(), store_options(config)).await?;
+        let adopts = config.data.join(ADOPT);
+        let opening = (content_folder.clone(), adopts.clone());
+        let store = open_store(opening, store_options(config)).await?;
         let dial = Arc::new(PeerPort { cluster: cluster.clone() });
         let client = Client::new(dial, TransferLimits::default());
         let content =
@@ -117,7 +121,10 @@ impl Start {
             }
         };
         house::keep(&mut tasks, &content, &opened.health);
-        let jobs = Runner::start(cluster.clone(), kinds::all(&opened.health.context.auth));
+        tasks.spawn(&Handle::current(), house::adopt(content.clone(), adopts));
+        warn_of_no_grace(&content);
+        let jobs =
+            Runner::start(cluster.clone(), kinds::all(&opened.health.context.auth, &content));
         let ended = self.until_the_end(&mut signals, &cluster, &opened.certificate()).await;
 
         let drain_max = Duration::from_secs(u64::from(config.limits.drain_max_s));
@@ -170,6 +177,7 @@ impl Start {
                 election_ms_min: raft.election_ms_min,
                 election_ms_max: raft.election_ms_max,
                 snapshot_log_bytes_min: raft.snapshot_log_bytes_min,
+                certificate_life_ms: u64::from(config.peer.certificate_life_s) * 1000,
                 ..Tuning::default()
             },
             advertise: config.peer.advertised(&machine::host_name()),
@@ -178,6 +186,7 @@ impl Start {
         });
         started.await.map_err(|error| match &error {
             StartError::Folder(cause) if cause.is_for_safety() => Stop::refused(error.to_string()),
+            StartError::Version { .. } => Stop::refused(error.to_string()),
             _ => Stop::failed(error.to_string()),
         })
     }
@@ -198,7 +207,10 @@ impl Start {
                         tracing::info!("draining");
                         return Ok(End::Stopped);
                     }
-                    Wish::Reload => self.reload(certificate),
+                    Wish::Reload => {
+                        self.reload(certificate);
+                        cluster.renew_certificate();
+                    }
                 },
                 () = full_disk::room_again(folder), if waits_for_room => {
                     tracing::info!("the disk has room again: starting over");
@@ -260,6 +272,8 @@ fn content_limits(config: &Config) -> ContentLimits {
         uploads_per_account_max: most(config.limits.uploads_per_account_max),
         layer_bytes_max: config.limits.layer_bytes_max,
         upload_idle_max: Duration::from_secs(config.storage.upload_idle_max_s),
+        scrub_every: Duration::from_secs(config.storage.scrub_every_s),
+        collection_grace_min: Duration::from_secs(config.storage.collection_grace_min_s),
         ..ContentLimits::default()
     }
 }
@@ -272,13 +286,27 @@ fn store_options(config: &Config) -> Options {
     Options { free_min_bytes, ..Options::default() }
 }
 
-async fn open_store(folder: PathBuf, options: Options) -> Result<Arc<BlobStore>, Stop> {
+fn warn_of_no_grace(content: &Content) {
+    if content.collection_grace_min().is_zero() {
+        tracing::warn!(
+            "storage.collection_grace_min_s is 0: where the cluster's grace time is 0, too, \
+             collection takes what was needed a moment ago"
+        );
+    }
+}
+
+async fn open_store(
+    (folder, adopts): (PathBuf, PathBuf),
+    options: Options,
+) -> Result<Arc<BlobStore>, Stop> {
     let opened = tokio::task::spawn_blocking(move || {
         let store = BlobStore::open(&folder, Arc::new(DiskFiles), options)?;
-        let removed = store.adopt_after_start(boot::last(&folder))?;
+        // What a former life under another id has left is believed no more than after a power cut.
+        let last = if adopts.exists() { Boot::PowerCut } else { boot::last(&folder) };
+        let removed = store.adopt_after_start(last)?;
         boot::begin(&folder)?;
         if removed > 0 {
-            tracing::info!(removed, "uploads that went through a power cut were removed");
+            tracing::info!(removed, "uploads of a former life were removed");
         }
         Ok(store)
     });

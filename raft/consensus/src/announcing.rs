@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metadata::bootstrap::CLUSTER_VERSION;
 use metadata::command::Command;
 use metadata::members::{MemberRow, MemberUpdate};
 
@@ -48,8 +49,9 @@ fn wanted(row: &MemberRow, advertise: &str, version: &str) -> Option<MemberUpdat
     let address = differs(advertise, &row.address).filter(|address| !address.is_empty());
     let version = differs(version, &row.version);
     let replica_id = row.replica_id;
-    let changes = address.is_some() || version.is_some();
-    changes.then_some(MemberUpdate { replica_id, address, version })
+    let supports = (row.supports != CLUSTER_VERSION).then_some(CLUSTER_VERSION);
+    let changes = address.is_some() || version.is_some() || supports.is_some();
+    changes.then_some(MemberUpdate { replica_id, address, version, supports })
 }
 
 #[cfg(test)]
@@ -72,6 +74,8 @@ mod tests {
             joined_wall_ms: 0,
             was_voter: true,
             is_removed: false,
+            is_draining: false,
+            supports: CLUSTER_VERSION,
         };
         let (moved, newer) = ("node3.example:5443", "0.2.0");
         // (advertised address, version, what is told)

@@ -75,6 +75,7 @@ fn raft_config(opened: &Opened, tuning: &Tuning) -> Result<Config, StartError> {
 /// Starts the replica of `options.folder` on the current runtime.
 pub(crate) async fn assemble(options: StartOptions) -> Result<Cluster, StartError> {
     let folder = options.folder.clone();
+    crate::repair::require_whole(&folder)?;
     let opened = tokio::task::spawn_blocking(move || Opened::open(&folder));
     let opened = opened.await.map_err(|ended| StartError::Raft(ended.to_string()))??;
     let own = opened.identity.replica_id.as_u64();
@@ -97,6 +98,7 @@ pub(crate) async fn assemble(options: StartOptions) -> Result<Cluster, StartErro
     if let Some(first) = crate::bootstrap::first_command(&replica).await? {
         crate::bootstrap::begin(&replica, first).await?;
     }
+    crate::repair::begin(&replica).await?;
     Ok(Cluster { replica })
 }
 
@@ -130,6 +132,7 @@ fn build(options: StartOptions, opened: Opened, raft: Raft, peers: Peers) -> Rep
         root: folder.path().to_owned(),
         started_wall_ms: clock.wall_ms(),
         certificate_expiry: AtomicU64::new(opened.certificate_expires_wall_ms),
+        renewal: tokio::sync::Notify::new(),
         proposals: Proposals::new(who, batches.clone(), peers.clone(), quorum.clone(), leader),
         read_rounds: asking.rounds(&runtime),
         elections: Arc::new(elections),

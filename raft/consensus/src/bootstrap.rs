@@ -8,7 +8,8 @@ mod first_entry;
 
 use std::path::PathBuf;
 
-use metadata::bootstrap::{Administrator, Bootstrap};
+use metadata::bootstrap::{Administrator, Bootstrap, CLUSTER_VERSION};
+use metadata::certificates::TokenKeyRow;
 use metadata::command::Command;
 use metadata::members::MemberRow;
 use metadata::replica::{MemberNumber, ReplicaId};
@@ -172,15 +173,7 @@ fn sealed_command(
     public_key: String,
     sealing_key: &SealingKey,
 ) -> Result<Command, InstallError> {
-    let token_key =
-        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| InstallError::TokenKey)?;
-    let token_key = Zeroizing::new(token_key.as_ref().to_vec());
-    let token_public_key = Ed25519KeyPair::from_pkcs8(&token_key)
-        .map_err(|_| InstallError::TokenKey)?
-        .public_key()
-        .as_ref()
-        .to_vec();
-    let token_key_id = hex(&digest(&SHA256, &token_public_key).as_ref()[..8]).to_string();
+    let token_key = TokenKeyPair::generate()?.sealed(sealing_key, options.wall_ms);
     let member = MemberRow {
         replica_id: identity.replica_id,
         number: identity.number,
@@ -193,19 +186,48 @@ fn sealed_command(
         joined_wall_ms: options.wall_ms,
         was_voter: true,
         is_removed: false,
+        is_draining: false,
+        supports: CLUSTER_VERSION,
     };
     Ok(Command::Bootstrap(Bootstrap {
         cluster_id: identity.cluster_id.clone(),
         ca_certificate_pem: ca.certificate_pem.clone(),
         sealed_ca_key: sealing_key.seal(seal::CA_KEY, ca.key_pem.as_bytes()),
-        sealed_token_key: sealing_key.seal(seal::TOKEN_KEY, &token_key),
-        token_key_id,
-        token_public_key,
+        sealed_token_key: token_key.sealed_key,
+        token_key_id: token_key.id,
+        token_public_key: token_key.public_key,
         admin: Administrator { name: options.admin, password_hash: options.admin_password_hash },
         create_repository_on_push: options.create_repository_on_push,
         member,
         host_names: options.host_names,
     }))
+}
+
+/// The pair that signs and verifies tokens.
+pub(crate) struct TokenKeyPair {
+    private: Zeroizing<Vec<u8>>,
+    public: Vec<u8>,
+}
+
+impl TokenKeyPair {
+    /// A new pair.
+    pub(crate) fn generate() -> Result<Self, InstallError> {
+        let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        let pair = pair.map_err(|_| InstallError::TokenKey)?;
+        let private = Zeroizing::new(pair.as_ref().to_vec());
+        let public = Ed25519KeyPair::from_pkcs8(&private).map_err(|_| InstallError::TokenKey)?;
+        Ok(Self { public: public.public_key().as_ref().to_vec(), private })
+    }
+
+    /// Its row.
+    pub(crate) fn sealed(&self, sealing_key: &SealingKey, created_wall_ms: u64) -> TokenKeyRow {
+        TokenKeyRow {
+            id: hex(&digest(&SHA256, &self.public).as_ref()[..8]).to_string(),
+            public_key: self.public.clone(),
+            sealed_key: sealing_key.seal(seal::TOKEN_KEY, &self.private),
+            created_wall_ms,
+        }
+    }
 }
 
 /// The host of `HOST:PORT`, without the brackets of an IPv6 address.
@@ -221,7 +243,7 @@ pub(crate) fn host_of(address: &str) -> Result<String, AddressError> {
     Ok(host.to_owned())
 }
 
-fn new_cluster_id() -> String {
+pub(crate) fn new_cluster_id() -> String {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()

@@ -1,6 +1,7 @@
 //! The cluster as everyone above sees it: propose a command, read the tables, ask how it is.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ use crate::seal::SealError;
 use crate::service::PeerService;
 use crate::status::{Ailment, ClusterStatus, Role};
 use crate::tables::View;
+
+/// Free bytes that an archive leaves to log and snapshots.
+const SPOOL_SPARED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Why the cluster did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -209,6 +213,21 @@ impl Cluster {
     }
 }
 
+/// Where archives wait to be fetched.
+impl Cluster {
+    /// The folder, which may not be there yet.
+    pub fn spool_folder(&self) -> PathBuf {
+        self.replica.root.join("spool")
+    }
+
+    /// Whether the disk would bear an archive of the tables, as far as their newest snapshot tells
+    /// how large one is.
+    pub fn has_room_for_spool(&self) -> bool {
+        let newest = self.replica.snapshots.newest().map_or(0, |stored| stored.size_bytes);
+        (self.replica.disk_free)() > newest.saturating_mul(2).saturating_add(SPOOL_SPARED_BYTES)
+    }
+}
+
 /// How it is.
 impl Cluster {
     /// Whether a majority answers; otherwise for how many milliseconds none has.
@@ -292,6 +311,11 @@ impl Cluster {
     /// Shakes hands with whoever opened `stream` on the peer port.
     pub fn peer_tls(&self) -> Arc<PeerTls> {
         self.replica.peers.tls()
+    }
+
+    /// Renews this replica's certificate soon, before its time.
+    pub fn renew_certificate(&self) {
+        self.replica.renewal.notify_one();
     }
 
     /// Whether a connection of `peer` may live on.

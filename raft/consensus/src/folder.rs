@@ -8,6 +8,7 @@
 //! keys/            ca.pem peer.pem peer.key sealing.key recovery.sealed
 //! bootstrap        the first entry of a new cluster, until it is in the log
 //! log/ tables/ snapshots/            of this crate
+//! spool/           archives that wait to be fetched
 //! blobs/ uploads/                    of crate `blobs`
 //! ```
 
@@ -141,7 +142,16 @@ impl Folder {
     /// [`FolderError::NotEmpty`] where it holds anything but the operator's own files (`*.toml`,
     /// `*.pem`, `*.key`, `*.log`, `*.pid`).
     pub fn create(path: &Path) -> Result<Self, FolderError> {
-        if let Some(found) = first_entry_in_the_way(path)? {
+        Self::create_around(path, &[])
+    }
+
+    /// The same, where folders called `kept` may lie in it already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Folder::create`].
+    pub fn create_around(path: &Path, kept: &[&str]) -> Result<Self, FolderError> {
+        if let Some(found) = first_entry_in_the_way(path, kept)? {
             return Err(FolderError::NotEmpty { folder: path.to_owned(), found });
         }
         fs::DirBuilder::new()
@@ -191,6 +201,26 @@ impl Folder {
         Ok(Self { path: path.to_owned(), _lock: None })
     }
 
+    /// Looks into a folder on which nothing runs, and keeps anything from starting there meanwhile;
+    /// changes nothing. The number of its format is not judged.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::NotInstalled`] where it is none, [`FolderError::InUse`] where a replica runs.
+    pub(crate) fn look_stopped(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self::look(path)?;
+        let file = path.join(LOCK);
+        let lock = match File::open(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(folder),
+            lock => lock.map_err(FolderError::io("cannot open", &file))?,
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Self { _lock: Some(lock), ..folder }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(in_use(path, &file)),
+            Err(error) => Err(FolderError::io("cannot lock", &file)(error.into())),
+        }
+    }
+
     fn locked(path: &Path) -> Result<Self, FolderError> {
         // A folder that somebody else has made may be open to everyone.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))
@@ -206,12 +236,7 @@ impl Folder {
             .map_err(FolderError::io("cannot open", &file))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let pid = fs::read_to_string(&file).unwrap_or_default();
-                let pid = pid.trim();
-                let holder = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
-                return Err(FolderError::InUse { folder: path.to_owned(), holder });
-            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(in_use(path, &file)),
             Err(error) => return Err(FolderError::io("cannot lock", &file)(error.into())),
         }
         // The pid is for people; the lock itself is the kernel's.
@@ -283,6 +308,13 @@ impl Folder {
     }
 }
 
+fn in_use(folder: &Path, lock: &Path) -> FolderError {
+    let pid = fs::read_to_string(lock).unwrap_or_default();
+    let pid = pid.trim();
+    let holder = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
+    FolderError::InUse { folder: folder.to_owned(), holder }
+}
+
 pub(crate) fn read_if_there(file: &Path) -> Result<Option<Vec<u8>>, FolderError> {
     match fs::read(file) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -301,7 +333,7 @@ pub(crate) fn remove_if_there(file: &Path) -> Result<(), FolderError> {
 }
 
 /// The name of something that keeps `path` from becoming a data folder.
-fn first_entry_in_the_way(path: &Path) -> Result<Option<String>, FolderError> {
+fn first_entry_in_the_way(path: &Path, kept: &[&str]) -> Result<Option<String>, FolderError> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries.map_err(FolderError::io("cannot read", path))?,
@@ -312,7 +344,8 @@ fn first_entry_in_the_way(path: &Path) -> Result<Option<String>, FolderError> {
         let extension = name.extension().and_then(|extension| extension.to_str());
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let is_harmless = is_file && extension.is_some_and(|it| HARMLESS.contains(&it));
-        if !is_harmless && name.as_os_str() != "lost+found" {
+        let is_kept = kept.iter().any(|kept| name.as_os_str() == *kept);
+        if !is_harmless && !is_kept && name.as_os_str() != "lost+found" {
             return Ok(Some(name.display().to_string()));
         }
     }

@@ -7,6 +7,7 @@
 pub(crate) mod answer;
 mod asking;
 mod attempt;
+mod former;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::identity::Identity;
 use crate::join_token::JoinToken;
 
 use attempt::Attempt;
+pub use former::ADOPT;
 
 /// What `join` is told.
 pub struct JoinOptions {
@@ -43,6 +45,8 @@ pub struct JoinOptions {
     pub machine_id: String,
     /// Whether another member on this machine is fine.
     pub allow_same_machine: bool,
+    /// Whether the folder of a former replica is taken: it gets a new id and keeps its content.
+    pub rejoin: bool,
     /// This program's version.
     pub version: String,
     /// Where the time comes from.
@@ -73,7 +77,8 @@ pub enum JoinError {
     /// The folder is a replica's already.
     #[error(
         "{folder} belongs to replica {replica_id} of cluster {cluster_id} already: start it with \
-         `holdfast serve`, or give the new replica a folder of its own"
+         `holdfast serve`; where that replica was removed, or its cluster is no more, --rejoin \
+         gives it a new id, and its content stays"
     )]
     Member {
         /// The data folder.
@@ -154,7 +159,7 @@ impl JoinError {
 pub async fn join(options: JoinOptions) -> Result<Joined, JoinError> {
     host_of(&options.advertise)?;
     file_system::check(&options.folder, options.allow_volatile)?;
-    let attempt = Attempt::begin(&options.folder, options.replica_id)?;
+    let attempt = Attempt::begin(&options)?;
     let request = asking::request(&options, &attempt)?;
     let joined = asking::ask(&options, request).await?;
     let identity = attempt.finish(joined, &options)?;

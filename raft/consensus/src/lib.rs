@@ -9,6 +9,7 @@
 mod announcing;
 mod asking;
 mod assembly;
+pub mod backup;
 mod barrier;
 mod batches;
 pub mod bootstrap;
@@ -38,6 +39,7 @@ mod quorum;
 mod raft_types;
 mod recovery;
 mod removal;
+pub mod repair;
 mod replica;
 mod reports;
 pub mod seal;

@@ -31,6 +31,11 @@ impl LogStorage {
         Self { store }
     }
 
+    /// The log itself, while no Raft runs over it.
+    pub(crate) fn store(&self) -> &Arc<dyn LogStore> {
+        &self.store
+    }
+
     /// Bytes that the log holds from `index` on.
     pub(crate) fn size_bytes_since(&self, index: u64) -> u64 {
         self.store.size_bytes_since(index)

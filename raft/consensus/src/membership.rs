@@ -83,7 +83,9 @@ pub(crate) async fn run(replica: Arc<Replica>) {
         }
         let rows = replica.directory.rows();
         let members = rows.iter().map(|row| row.replica_id.as_u64()).collect();
-        let leaving = replica.leaving.current();
+        let mut leaving = replica.leaving.current();
+        let draining = rows.iter().filter(|row| row.is_draining);
+        leaving.extend(draining.map(|row| row.replica_id.as_u64()));
         let Some(step) = next_step(own, &members, &leaving, &metrics) else { continue };
         if let Step::Vote(learner) = step
             && !may_vote(&replica, &metrics, learner).await

@@ -1,5 +1,8 @@
 //! What a data folder says of itself while no replica runs on it.
 
+pub mod examination;
+mod looking;
+
 use std::path::Path;
 
 use metadata::replica::ReplicaId;

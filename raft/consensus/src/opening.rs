@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kv::life::{Life, former_end, machine_boot_id};
+use kv::store::Store;
+use metadata::bootstrap::{self, CLUSTER_VERSION};
 use wire::peer_tls::PeerTls;
 
 use crate::directory::{Directory, Known};
@@ -17,6 +19,7 @@ use crate::recovery::Sources;
 use crate::seal::SealingKey;
 use crate::snapshots::Snapshots;
 use crate::start::StartError;
+use crate::tables;
 
 /// An opened data folder.
 pub(crate) struct Opened {
@@ -71,6 +74,7 @@ impl Opened {
             snapshots: &snapshots,
         };
         let store = sources.open().map_err(StartError::Tables)?;
+        require_known(&store)?;
         let tables = Tables::new(store, directory.clone()).map_err(|error| no_tables(&error))?;
         // Only now: cut short before, the next start must judge as this one did.
         let life = Life::begin(&folder.boot(), &boot_id).map_err(|error| no_tables(&error))?;
@@ -86,5 +90,17 @@ impl Opened {
             snapshots: Arc::new(snapshots),
             tables: Arc::new(tables),
         })
+    }
+}
+
+/// Refuses a state that a newer binary has raised: this one would drop what it does not know.
+fn require_known(store: &Store) -> Result<(), StartError> {
+    let read = tables::read(store, |view| bootstrap::cluster(view));
+    let cluster = read.map_err(|damage| StartError::Tables(damage.to_string()))?;
+    match cluster {
+        Some(cluster) if cluster.version > CLUSTER_VERSION => {
+            Err(StartError::Version { found: cluster.version })
+        }
+        _ => Ok(()),
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Replica {
     pub(crate) started_wall_ms: u64,
     /// See [`Replica::certificate_expires_wall_ms`].
     pub(crate) certificate_expiry: AtomicU64,
+    /// Rings where the certificate is to be renewed before its time.
+    pub(crate) renewal: tokio::sync::Notify,
     pub(crate) disk_free: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) sealing: SealingKey,
     pub(crate) raft: Raft,

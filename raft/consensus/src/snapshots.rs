@@ -22,9 +22,13 @@ use crate::snapshot_file;
 
 /// How often the size of the log is looked at.
 const EVERY: Duration = Duration::from_millis(500);
+/// Another reader of the tables may take as long …
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(600);
+/// … and is looked for this often.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 /// Files kept.
 const KEPT: usize = 2;
-const ENDING: &str = "snapshot";
+pub(crate) const ENDING: &str = "snapshot";
 
 /// Why a snapshot was not written or does not load.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,11 @@ impl SnapshotFile {
     /// Replaces all tables of `store` by those of the file.
     pub(crate) fn load_into(&self, store: &Store) -> Result<SnapshotMeta, SnapshotError> {
         snapshot_file::load(&mut File::open(&self.path)?, store)
+    }
+
+    /// Reads the file to its end and finds every sum right.
+    pub(crate) fn check(&self) -> Result<(), SnapshotError> {
+        snapshot_file::check(&mut File::open(&self.path)?)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -154,7 +163,7 @@ impl Snapshots {
 
     /// Writes the tables as they are now to a file. Blocks; entries go on being applied.
     pub(crate) fn write(&self, store: &Store) -> Result<Stored, SnapshotError> {
-        let snapshot = store.snapshot()?;
+        let snapshot = patient(store)?;
         let (last_log_id, last_membership) = crate::tables::position_of(&snapshot)?;
         let snapshot_id = id_of(last_log_id.as_ref());
         let meta = SnapshotMeta { last_log_id, last_membership, snapshot_id };
@@ -191,6 +200,20 @@ impl Snapshots {
             fs::remove_file(&oldest.file.path)?;
         }
         Ok(())
+    }
+}
+
+/// The tables as they are now, as soon as no other snapshot of them is read: there is one at a
+/// time, which lives as long as writing it to a file takes. Blocks.
+pub(crate) fn patient(store: &Store) -> Result<kv::snapshot::Snapshot, KvError> {
+    let began = std::time::Instant::now();
+    loop {
+        match store.snapshot() {
+            Err(KvError::SnapshotOpen) if began.elapsed() < SNAPSHOT_WAIT => {
+                std::thread::sleep(SNAPSHOT_PAUSE);
+            }
+            taken => return taken,
+        }
     }
 }
 

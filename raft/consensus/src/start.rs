@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use metadata::bootstrap::CLUSTER_VERSION;
 use tokio::runtime::Handle;
 use wire::clock::Clock;
 use wire::dial::Dial;
@@ -30,6 +31,8 @@ pub struct Tuning {
     pub status_ms: u64,
     /// A peer whose link was silent for so long counts as unreachable.
     pub silent_ms: u64,
+    /// How long this replica's certificate is good for; it is renewed in the last third.
+    pub certificate_life_ms: u64,
 }
 
 impl Default for Tuning {
@@ -43,6 +46,7 @@ impl Default for Tuning {
             snapshot_idle_ms: 60_000,
             status_ms: 1000,
             silent_ms: 5000,
+            certificate_life_ms: 90 * 24 * 3600 * 1000,
         }
     }
 }
@@ -83,6 +87,15 @@ pub enum StartError {
     /// Certificates or keys of the folder do not fit.
     #[error("the keys of this replica: {0}")]
     Keys(String),
+    /// A newer version of holdfast has raised the state.
+    #[error(
+        "the state has version {found}, and this version of holdfast knows versions up to \
+         {CLUSTER_VERSION}: start the version that the other replicas run; there is no way back"
+    )]
+    Version {
+        /// The version of the state.
+        found: u32,
+    },
     /// Raft does not start.
     #[error("{0}")]
     Raft(String),

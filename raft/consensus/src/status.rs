@@ -136,6 +136,8 @@ pub struct ReplicaStatus {
     pub certificate_expires_wall_ms: u64,
     /// Whether it takes new blobs.
     pub takes_blobs: bool,
+    /// Whether its content moves to the others, so that it can be removed.
+    pub is_draining: bool,
 }
 
 /// What judging a replica's health needs.
@@ -244,6 +246,7 @@ fn one(
         connected_to: report.connected_to.clone(),
         certificate_expires_wall_ms: report.certificate_expires_wall_ms,
         takes_blobs: report.takes_blobs,
+        is_draining: row.is_draining,
     }
 }
 

@@ -7,5 +7,6 @@ mod joining;
 mod lines;
 mod moving;
 mod pushing;
+mod repairing;
 mod snapshots;
 mod store_suite;

@@ -20,6 +20,7 @@ use crate::row;
 use crate::tables::{Damage, Read, Table, Write};
 
 pub mod commands;
+pub mod kept;
 
 /// So many repositories are looked through for one that the caller may read.
 const LINKS_SEARCHED_MAX: usize = 1000;
@@ -179,7 +180,10 @@ pub fn missing_copies(
     let mut without = Vec::new();
     for voter in voters.voters {
         let number = members::number_of(read, voter)?;
-        if number.is_some_and(|number| blob.holders.binary_search(&number).is_err()) {
+        let lacks = |number: &MemberNumber| {
+            blob.holders.binary_search(number).is_err() && !voters.draining.contains(number)
+        };
+        if number.as_ref().is_some_and(lacks) {
             without.push(voter);
         }
     }
@@ -239,7 +243,8 @@ pub(crate) fn save(
     digest: &Digest,
     before: Option<&BlobRow>,
     after: &BlobRow,
-) {
+) -> Result<(), Damage> {
+    kept::carry_on(tables, before, Some(after))?;
     let key = digest.to_bytes();
     let former = before.and_then(|blob| blob.idle_since_ms);
     if former != after.idle_since_ms {
@@ -259,6 +264,7 @@ pub(crate) fn save(
     if before != Some(after) {
         row::put(tables, Table::Blobs, key, after);
     }
+    Ok(())
 }
 
 /// Counts one more row that names the digest.
@@ -266,8 +272,7 @@ pub(crate) fn name(tables: &mut impl Write, digest: &Digest) -> Result<(), Damag
     let before = find(tables, digest)?;
     let before = before.ok_or_else(|| Damage(format!("{digest} is named but not kept")))?;
     let after = BlobRow { refs: before.refs + 1, idle_since_ms: None, ..before.clone() };
-    save(tables, digest, Some(&before), &after);
-    Ok(())
+    save(tables, digest, Some(&before), &after)
 }
 
 /// Counts one less. Whether the blob is idle then is settled by [`note_idle`], with the link.
@@ -276,8 +281,7 @@ pub(crate) fn unname(tables: &mut impl Write, digest: &Digest) -> Result<(), Dam
     let before = before.ok_or_else(|| Damage(format!("{digest} was named but not kept")))?;
     let refs = before.refs.checked_sub(1);
     let refs = refs.ok_or_else(|| Damage(format!("{digest} is named more often than counted")))?;
-    save(tables, digest, Some(&before), &BlobRow { refs, ..before.clone() });
-    Ok(())
+    save(tables, digest, Some(&before), &BlobRow { refs, ..before.clone() })
 }
 
 /// Sets or clears the time since when nothing needs the blob.
@@ -296,6 +300,5 @@ pub(crate) fn note_idle(
         (true, _) => None,
         (false, since) => since.or(Some(moment.cluster_ms)),
     };
-    save(tables, digest, Some(&before), &BlobRow { idle_since_ms, ..before.clone() });
-    Ok(())
+    save(tables, digest, Some(&before), &BlobRow { idle_since_ms, ..before.clone() })
 }

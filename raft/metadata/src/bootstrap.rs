@@ -13,7 +13,8 @@ use crate::ruling::Ruling;
 use crate::settings::{self, SettingsRow};
 use crate::tables::{Damage, Read, Table, Write};
 
-const KEY: &[u8] = b"cluster";
+/// Where [`ClusterRow`] stands among the rows there is one of.
+pub const KEY: &[u8] = b"cluster";
 
 /// The version of commands and rows this binary writes.
 pub const CLUSTER_VERSION: u32 = 1;
@@ -84,7 +85,7 @@ impl Bootstrap {
             host_names: self.host_names.clone(),
             created_wall_ms: moment.wall_ms,
         };
-        row::put(tables, Table::Singles, KEY.to_vec(), &cluster);
+        put_cluster(tables, &cluster);
         let ca = CaRow {
             certificate_pem: self.ca_certificate_pem.clone(),
             sealed_key: self.sealed_ca_key.clone(),
@@ -111,7 +112,32 @@ impl Bootstrap {
     }
 }
 
+pub(crate) fn put_cluster(tables: &mut impl Write, cluster: &ClusterRow) {
+    row::put(tables, Table::Singles, KEY.to_vec(), cluster);
+}
+
 /// What the cluster is called; `None` before its first command.
 pub fn cluster(read: &impl Read) -> Result<Option<ClusterRow>, Damage> {
     row::find(read, Table::Singles, KEY)
+}
+
+/// Raises the version of the state to the lowest that all members know. It never falls: what was
+/// written under it stays.
+pub(crate) fn settle_version(tables: &mut impl Write) -> Result<(), Damage> {
+    let Some(cluster) = cluster(tables)? else { return Ok(()) };
+    let known = members::list(tables)?.into_iter().map(|member| member.supports.max(1)).min();
+    let version = known.unwrap_or(1).max(cluster.version);
+    if version > cluster.version {
+        put_cluster(tables, &ClusterRow { version, ..cluster });
+    }
+    Ok(())
+}
+
+/// Refuses a newcomer that would not know what it is sent.
+pub(crate) fn require_known(read: &impl Read, supports: u32) -> Ruling<()> {
+    let version = cluster(read)?.map_or(1, |cluster| cluster.version);
+    if supports.max(1) >= version {
+        return Ok(());
+    }
+    Err(Refusal::VersionUnknown { supports: supports.max(1), version }.into())
 }

@@ -9,7 +9,8 @@ use crate::row;
 use crate::ruling::Ruling;
 use crate::tables::{Damage, Read, Table, Write};
 
-const CA: &[u8] = b"ca";
+/// Where [`CaRow`] stands.
+pub const CA: &[u8] = b"ca";
 const TOKEN_KEY: &[u8] = b"token";
 const FORMER_TOKEN_KEYS: &[u8] = b"token/former";
 
@@ -129,6 +130,11 @@ pub fn ca(read: &impl Read) -> Result<Option<CaRow>, Damage> {
 /// The key pair of tokens.
 pub fn token_key(read: &impl Read) -> Result<Option<TokenKeyRow>, Damage> {
     row::find(read, Table::Certificates, TOKEN_KEY)
+}
+
+/// Whether a row of [`Table::Certificates`] is that of [`former_token_keys`].
+pub(crate) fn is_former_token_keys(key: &[u8]) -> bool {
+    key == FORMER_TOKEN_KEYS
 }
 
 pub(crate) fn put_ca(tables: &mut impl Write, ca: &CaRow) {

@@ -4,6 +4,9 @@
 
 use oci::digest::Digest;
 
+pub mod plan;
+
+use crate::adoption;
 use crate::blobs::{self, BlobRow, State};
 use crate::clocks;
 use crate::codec::{message, numbered};
@@ -62,6 +65,7 @@ impl std::fmt::Display for Needed {
 
 impl Condemn {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        adoption::check_over(tables)?;
         let digest = &self.digest;
         let before = blobs::find(tables, digest)?;
         let before = before.ok_or_else(|| Refusal::BlobUnknown { digest: digest.clone() })?;
@@ -71,19 +75,21 @@ impl Condemn {
         let generation = before.generation + 1;
         let state = State::Condemned;
         let after = BlobRow { generation, state, idle_since_ms: None, ..before.clone() };
-        blobs::save(tables, digest, Some(&before), &after);
+        blobs::save(tables, digest, Some(&before), &after)?;
         Ok(Answer::Condemned { generation })
     }
 }
 
 impl Delete {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        adoption::check_over(tables)?;
         let digest = &self.digest;
         let blob = blobs::find(tables, digest)?;
         let blob = blob.ok_or_else(|| Refusal::BlobUnknown { digest: digest.clone() })?;
         if blob.state != State::Condemned || blob.generation != self.generation {
             return Err(Refusal::GenerationPassed { digest: digest.clone() }.into());
         }
+        blobs::kept::carry_on(tables, Some(&blob), None)?;
         tables.delete(Table::Blobs, &digest.to_bytes());
         tables.delete(Table::CondemnedBlobs, &digest.to_bytes());
         releases::by_everyone(tables, digest, moment.index)?;
@@ -114,12 +120,10 @@ fn needed(
     Ok((!over).then_some(Needed::InGrace))
 }
 
-/// Blobs whose grace time is over, longest idle first: to be condemned.
-pub fn collectable(read: &impl Read, limit: usize) -> Result<Vec<Digest>, Damage> {
-    let grace_ms = settings::get(read)?.grace_s.saturating_mul(1000);
-    let Some(latest_ms) = clocks::cluster_ms(read)?.checked_sub(grace_ms) else {
-        return Ok(Vec::new());
-    };
+/// Blobs that nothing has needed for the grace time, and for `least_s` seconds at least; longest
+/// idle first: to be condemned.
+pub fn collectable(read: &impl Read, least_s: u64, limit: usize) -> Result<Vec<Digest>, Damage> {
+    let Some(latest_ms) = ready_since_ms(read, least_s)? else { return Ok(Vec::new()) };
     let to = latest_ms.saturating_add(1).to_be_bytes();
     let rows = read.range(Table::IdleBlobs, &[], Some(&to), limit)?;
     let digests = rows.iter().map(|(key, _)| {
@@ -129,15 +133,38 @@ pub fn collectable(read: &impl Read, limit: usize) -> Result<Vec<Digest>, Damage
     digests.collect()
 }
 
-/// Condemned blobs with their generation: to be deleted.
-pub fn condemned(read: &impl Read, limit: usize) -> Result<Vec<(Digest, u64)>, Damage> {
-    let rows = read.range(Table::CondemnedBlobs, &[], None, limit)?;
+/// What is idle since this cluster time or longer may go now; `None` while the cluster is younger
+/// than the grace time, which is `least_s` seconds at least.
+pub fn ready_since_ms(read: &impl Read, least_s: u64) -> Result<Option<u64>, Damage> {
+    let grace_ms = settings::get(read)?.grace_s.max(least_s).saturating_mul(1000);
+    Ok(clocks::cluster_ms(read)?.checked_sub(grace_ms))
+}
+
+/// A blob that is about to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Which.
+    pub digest: Digest,
+    /// What `Delete` must name.
+    pub generation: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Condemned blobs by digest, after `last`: to be deleted.
+pub fn condemned(
+    read: &impl Read,
+    last: Option<&Digest>,
+    limit: usize,
+) -> Result<Vec<Doomed>, Damage> {
+    let from = last.map_or(Vec::new(), |last| key::after(last.to_bytes()));
+    let rows = read.range(Table::CondemnedBlobs, &from, None, limit)?;
     let mut condemned = Vec::with_capacity(rows.len());
     for (key, _) in rows {
         let (digest, _) = key::split_digest(&key)?;
         let blob = blobs::find(read, &digest)?;
         let blob = blob.ok_or_else(|| Damage(format!("{digest} is condemned but not kept")))?;
-        condemned.push((digest, blob.generation));
+        condemned.push(Doomed { digest, generation: blob.generation, size: blob.size });
     }
     Ok(condemned)
 }

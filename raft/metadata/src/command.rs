@@ -6,6 +6,8 @@ use crate::access_tokens::commands::{
 use crate::accounts::commands::{
     AccountDelete, AccountUpdate, OrganizationCreate, PasswordSet, UserCreate, UserPut,
 };
+use crate::adoption::AdoptionFinish;
+use crate::backup::BackupNote;
 use crate::blobs::commands::{BlobCommit, BlobMount, BlobUnlink};
 use crate::bootstrap::Bootstrap;
 use crate::certificates::TokenKeyRotate;
@@ -27,16 +29,17 @@ use crate::jobs::history::{EventsCompact, JobsCompact};
 use crate::jobs::running::{JobClaim, JobEnd};
 use crate::jobs::workers::{WorkerBeat, WorkerCapacitySet, WorkerLeave};
 use crate::join_tokens::{JoinTokenCreate, JoinTokenRevoke};
-use crate::leases::LeaseRenew;
+use crate::leases::{LeaseRenew, LeaseSweep};
 use crate::manifests::delete::ManifestDelete;
 use crate::manifests::put::ManifestPut;
-use crate::members::{MemberJoin, MemberRemove, MemberUpdate};
+use crate::members::{MemberDrain, MemberJoin, MemberRemove, MemberUpdate};
 use crate::moment::Moment;
 use crate::openid::commands::{OpenIdSet, OpenIdTie};
 use crate::openid::sign_in::OpenIdSignIn;
 use crate::organizations::{MemberDelete, MemberPut};
 use crate::page_sessions::{PageSessionEnd, PageSessionOpen};
 use crate::public_keys::{PublicKeyDelete, PublicKeyPut, PublicKeyUpdate};
+use crate::repair::ClusterRepair;
 use crate::repositories::commands::{
     RepositoriesDelete, RepositoryCreate, RepositoryDelete, RepositoryUpdate,
 };
@@ -191,6 +194,11 @@ commands! { |tables, moment|
     85 WorkerBeat(tables, moment),
     86 WorkerLeave(tables, moment),
     87 WorkerCapacitySet(tables),
+    88 MemberDrain(tables),
+    89 ClusterRepair(tables, moment),
+    90 AdoptionFinish(tables),
+    91 BackupNote(tables, moment),
+    92 LeaseSweep(tables, moment),
 }
 
 codec::coded!(Command);
@@ -198,6 +206,6 @@ codec::coded!(Command);
 impl Command {
     /// Whether it comes without a session: there is none yet.
     pub(crate) fn needs_no_session(&self) -> bool {
-        matches!(self, Self::Bootstrap(_) | Self::SessionOpen(_))
+        matches!(self, Self::Bootstrap(_) | Self::ClusterRepair(_) | Self::SessionOpen(_))
     }
 }

@@ -5,6 +5,7 @@
 
 use oci::digest::Digest;
 
+use crate::adoption;
 use crate::blobs::{self, State};
 use crate::codec::message;
 use crate::members;
@@ -17,7 +18,7 @@ use crate::refusal::Refusal;
 use crate::releases;
 use crate::replica::ReplicaId;
 use crate::ruling::Ruling;
-use crate::tables::Write;
+use crate::tables::{Damage, Read, Write};
 
 message! {
     /// Lists a replica that has pulled a copy.
@@ -74,7 +75,7 @@ impl HolderAdd {
         };
         let mut after = before.clone();
         after.add_holders(&[giver]);
-        blobs::save(tables, digest, Some(&before), &after);
+        blobs::save(tables, digest, Some(&before), &after)?;
         Ok(Answer::Done)
     }
 }
@@ -82,6 +83,7 @@ impl HolderAdd {
 impl HolderDrop {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         let (digest, replica_id) = (&self.digest, self.replica_id);
+        adoption::check_over(tables)?;
         let member = members::known(tables, replica_id)?;
         let before = blobs::find(tables, digest)?;
         let before = before.ok_or_else(|| Refusal::BlobUnknown { digest: digest.clone() })?;
@@ -98,7 +100,7 @@ impl HolderDrop {
             let needed = u32::try_from(needed).unwrap_or(u32::MAX);
             return Err(Refusal::CopiesTooFew { digest, left, needed }.into());
         }
-        blobs::save(tables, digest, Some(&before), &after);
+        blobs::save(tables, digest, Some(&before), &after)?;
         releases::by_member(tables, digest, member.number, moment.index)?;
         Ok(Answer::Done)
     }
@@ -111,7 +113,7 @@ impl HolderLost {
         if let Some(before) = blobs::find(tables, digest)? {
             let mut after = before.clone();
             after.holders.retain(|holder| *holder != member.number);
-            blobs::save(tables, digest, Some(&before), &after);
+            blobs::save(tables, digest, Some(&before), &after)?;
         }
         releases::by_member(tables, digest, member.number, moment.index)?;
         Ok(Answer::Done)
@@ -120,6 +122,7 @@ impl HolderLost {
 
 impl Forget {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        adoption::check_over(tables)?;
         let (digest, replica_id) = (&self.digest, self.replica_id);
         let member = members::known(tables, replica_id)?;
         let blob = blobs::find(tables, digest)?;
@@ -129,4 +132,30 @@ impl Forget {
         releases::by_member(tables, digest, member.number, moment.index)?;
         Ok(Answer::Done)
     }
+}
+
+/// Whether the replica is listed as a holder of the blob.
+pub fn is_listed(read: &impl Read, digest: &Digest, replica_id: ReplicaId) -> Result<bool, Damage> {
+    Ok(!unlisted(read, std::slice::from_ref(digest), replica_id)?.contains(digest))
+}
+
+/// Those of `digests` of which the replica is no listed holder.
+pub fn unlisted(
+    read: &impl Read,
+    digests: &[Digest],
+    replica_id: ReplicaId,
+) -> Result<Vec<Digest>, Damage> {
+    let own = members::number_of(read, replica_id)?;
+    let mut unlisted = Vec::new();
+    for digest in digests {
+        let blob = blobs::find(read, digest)?;
+        let is_listed = match (&blob, own) {
+            (Some(blob), Some(own)) => blob.holders.binary_search(&own).is_ok(),
+            _ => false,
+        };
+        if !is_listed {
+            unlisted.push(digest.clone());
+        }
+    }
+    Ok(unlisted)
 }

@@ -24,6 +24,9 @@ use crate::tables::{Damage, Read, Table, Write};
 /// One command renews so many leases, at most.
 pub const RENEWALS_MAX: usize = 500;
 
+/// One command ends so many leases whose time is over, at most.
+const ENDED_MAX: usize = 1_000;
+
 message! {
     /// Renews the leases of blobs that are linked, live and on enough holders.
     pub struct LeaseRenew {
@@ -32,6 +35,12 @@ message! {
         /// Which blobs, [`RENEWALS_MAX`] at most.
         2 digests: Vec<Digest>,
     }
+}
+
+message! {
+    /// Ends many leases whose time is over. Each entry ends some by itself; a cluster at rest has
+    /// few entries, and collection is not to wait for them.
+    pub struct LeaseSweep {}
 }
 
 impl LeaseRenew {
@@ -56,6 +65,14 @@ impl LeaseRenew {
             }
         }
         Ok(Answer::LeasesRenewed { refused })
+    }
+}
+
+impl LeaseSweep {
+    #[allow(clippy::unused_self)] // Every command is applied alike; there is nothing to ask for.
+    pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
+        let ended = sweep(tables, moment, ENDED_MAX)?;
+        Ok(Answer::Removed { removed: ended as u64, more: ended == ENDED_MAX })
     }
 }
 
@@ -107,15 +124,20 @@ pub fn unreferenced(
     digests.collect()
 }
 
-/// Ends at most `limit` leases whose time has come.
-pub(crate) fn sweep(tables: &mut impl Write, moment: &Moment, limit: usize) -> Result<(), Damage> {
+/// Ends at most `limit` leases whose time has come; how many.
+pub(crate) fn sweep(
+    tables: &mut impl Write,
+    moment: &Moment,
+    limit: usize,
+) -> Result<usize, Damage> {
     let to = moment.cluster_ms.saturating_add(1).to_be_bytes();
-    for (end, _) in tables.range(Table::LeaseEnds, &[], Some(&to), limit)? {
-        let (_, rest) = key::split_u64(&end)?;
+    let ends = tables.range(Table::LeaseEnds, &[], Some(&to), limit)?;
+    for (end, _) in &ends {
+        let (_, rest) = key::split_u64(end)?;
         let (number, rest) = key::split_u64(rest)?;
         let (digest, _) = key::split_digest(rest)?;
-        tables.delete(Table::LeaseEnds, &end);
+        tables.delete(Table::LeaseEnds, end);
         links::end_lease(tables, RepositoryNumber(number), &digest, moment)?;
     }
-    Ok(())
+    Ok(ends.len())
 }

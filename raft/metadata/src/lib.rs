@@ -14,8 +14,10 @@
 pub mod access;
 pub mod access_tokens;
 pub mod accounts;
+pub mod adoption;
 pub mod apply;
 pub mod audit;
+pub mod backup;
 pub mod blobs;
 pub mod bootstrap;
 pub mod certificates;
@@ -49,6 +51,7 @@ pub mod quotas;
 pub mod receipts;
 pub mod refusal;
 pub mod releases;
+pub mod repair;
 pub mod replica;
 pub mod repositories;
 pub mod request_keys;

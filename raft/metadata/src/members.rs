@@ -3,6 +3,7 @@
 //! Ids, numbers and keys of former members are remembered for ever, so that none is used again and
 //! a struck key never connects.
 
+use crate::bootstrap;
 use crate::codec::message;
 use crate::jobs::workers;
 use crate::join_tokens;
@@ -44,6 +45,11 @@ message! {
         10 was_voter: bool,
         /// Whether it was removed: its key is struck.
         11 is_removed: bool,
+        /// Whether its content moves to the others, so that it can be removed: what it holds counts
+        /// no more, and it gets nothing new.
+        12 is_draining: bool,
+        /// The newest version of the state that its binary knows; 0 for 1.
+        13 supports: u32,
     }
 }
 
@@ -79,6 +85,8 @@ message! {
         9 allow_same_machine: bool,
         /// As in [`MemberRow`].
         10 version: String,
+        /// As in [`MemberRow`].
+        11 supports: u32,
     }
 }
 
@@ -91,6 +99,18 @@ message! {
         2 address: Option<String>,
         /// As in [`MemberRow`]; `None` leaves it.
         3 version: Option<String>,
+        /// As in [`MemberRow`]; `None` leaves it.
+        4 supports: Option<u32>,
+    }
+}
+
+message! {
+    /// Has a member's content moved to the others, or stops that.
+    pub struct MemberDrain {
+        /// The member.
+        1 replica_id: ReplicaId,
+        /// Whether it is to be drained.
+        2 is_draining: bool,
     }
 }
 
@@ -105,6 +125,7 @@ message! {
 impl MemberJoin {
     pub(crate) fn apply(&self, tables: &mut impl Write, moment: &Moment) -> Ruling {
         let token = join_tokens::checked(tables, &self.token_id, &self.secret_hash)?;
+        bootstrap::require_known(tables, self.supports)?;
         if let Some(member) = by_any_key(tables, &self.public_key)? {
             if member.is_removed {
                 return Err(Refusal::KeyStruck { public_key: self.public_key.clone() }.into());
@@ -128,9 +149,12 @@ impl MemberJoin {
             joined_wall_ms: moment.wall_ms,
             was_voter: false,
             is_removed: false,
+            is_draining: false,
+            supports: self.supports,
         };
         let member = enter(tables, row, moment)?;
         membership::refresh(tables)?;
+        bootstrap::settle_version(tables)?;
         Ok(joined(&member))
     }
 }
@@ -158,7 +182,25 @@ impl MemberUpdate {
         let member = known(tables, self.replica_id)?;
         let address = self.address.clone().unwrap_or_else(|| member.address.clone());
         let version = self.version.clone().unwrap_or_else(|| member.version.clone());
-        put(tables, &MemberRow { address, version, ..member });
+        let supports = self.supports.unwrap_or(member.supports);
+        put(tables, &MemberRow { address, version, supports, ..member });
+        bootstrap::settle_version(tables)?;
+        Ok(Answer::Done)
+    }
+}
+
+impl MemberDrain {
+    pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
+        let replica_id = self.replica_id;
+        let member = known(tables, replica_id)?;
+        if self.is_draining {
+            let keepers = membership::voters(tables)?.voter_numbers;
+            if keepers.iter().all(|keeper| *keeper == member.number) {
+                return Err(Refusal::MemberIsLast { replica_id }.into());
+            }
+        }
+        put(tables, &MemberRow { is_draining: self.is_draining, ..member });
+        membership::refresh(tables)?;
         Ok(Answer::Done)
     }
 }
@@ -172,6 +214,7 @@ impl MemberRemove {
         }
         strike(tables, member)?;
         membership::refresh(tables)?;
+        bootstrap::settle_version(tables)?;
         Ok(Answer::Done)
     }
 }
@@ -188,11 +231,16 @@ fn check_room(read: &impl Read) -> Ruling<()> {
 }
 
 /// Ends a membership for ever: the key is struck, the session closed.
-fn strike(tables: &mut impl Write, member: MemberRow) -> Ruling<()> {
+pub(crate) fn strike(tables: &mut impl Write, member: MemberRow) -> Ruling<()> {
     let replica_id = member.replica_id;
     put(tables, &MemberRow { is_removed: true, ..member });
     workers::forget(tables, replica_id)?;
     Ok(sessions::close_of(tables, replica_id)?)
+}
+
+/// Ends the draining of a member that was under way.
+pub(crate) fn keeps_content(tables: &mut impl Write, member: MemberRow) {
+    put(tables, &MemberRow { is_draining: false, ..member });
 }
 
 fn joined(member: &MemberRow) -> Answer {

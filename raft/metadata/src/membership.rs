@@ -16,9 +16,12 @@ message! {
         1 voters: Vec<ReplicaId>,
         /// Those who only follow.
         2 learners: Vec<ReplicaId>,
-        /// Numbers of the voters that are members, sorted; the first membership entry comes before
-        /// its members' rows, so this is filled in as they come.
+        /// Numbers of the voters that are members and keep content, sorted; the first membership
+        /// entry comes before its members' rows, so this is filled in as they come.
         3 voter_numbers: Vec<MemberNumber>,
+        /// Numbers of the voters that are being drained, sorted: they vote, and what they hold
+        /// counts no more. They are not among `voter_numbers`.
+        4 draining: Vec<MemberNumber>,
     }
 }
 
@@ -48,7 +51,7 @@ pub fn voters_changed(
 ) -> Result<(), Damage> {
     let voters = sorted(voters);
     let learners = sorted(learners);
-    write(tables, VotersRow { voters, learners, voter_numbers: Vec::new() })
+    write(tables, VotersRow { voters, learners, ..VotersRow::default() })
 }
 
 /// Fills in the numbers again after a member came or went.
@@ -58,12 +61,16 @@ pub(crate) fn refresh(tables: &mut impl Write) -> Result<(), Damage> {
 }
 
 fn write(tables: &mut impl Write, mut row: VotersRow) -> Result<(), Damage> {
-    row.voter_numbers.clear();
+    (row.voter_numbers, row.draining) = (Vec::new(), Vec::new());
     for voter in &row.voters {
-        row.voter_numbers.extend(members::find(tables, *voter)?.map(|member| member.number));
+        let Some(member) = members::find(tables, *voter)? else { continue };
+        let numbers = if member.is_draining { &mut row.draining } else { &mut row.voter_numbers };
+        numbers.push(member.number);
     }
     row.voter_numbers.sort_unstable();
+    row.draining.sort_unstable();
     members::mark_voters(tables, &row.voter_numbers)?;
+    members::mark_voters(tables, &row.draining)?;
     row::put(tables, Table::Singles, KEY.to_vec(), &row);
     Ok(())
 }

@@ -27,7 +27,7 @@ pub fn replication_factor(voters: usize) -> usize {
 pub struct Quorum {
     /// N.
     pub voters: usize,
-    /// W.
+    /// W; no more than there are voters that keep content, while one is drained.
     pub write: usize,
     /// RF: by the number of voters, or the larger one that is set (at most N).
     pub copies: usize,
@@ -35,10 +35,13 @@ pub struct Quorum {
 
 /// The figures by the voters and settings of this state.
 pub fn of(read: &impl Read) -> Result<Quorum, Damage> {
-    let voters = membership::voters(read)?.voters.len();
+    let row = membership::voters(read)?;
+    let voters = row.voters.len();
     let set = usize::try_from(settings::get(read)?.copies_min).unwrap_or(usize::MAX);
-    let copies = replication_factor(voters).max(set.min(voters));
-    Ok(Quorum { voters, write: write_quorum(voters), copies })
+    // Of the last two one may leave: the other is then all there is.
+    let keepers = voters.saturating_sub(row.draining.len()).max(1);
+    let copies = replication_factor(voters).max(set.min(voters)).min(keepers);
+    Ok(Quorum { voters, write: write_quorum(voters).min(keepers), copies })
 }
 
 #[cfg(test)]

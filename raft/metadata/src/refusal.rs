@@ -411,14 +411,10 @@ choice! {
                  {asked} more; delete what is not needed, or have an administrator raise the \
                  quota")]
         71 QuotaExceeded {
-            /// The namespace.
-            1 namespace: String,
-            /// In bytes.
-            2 used: u64,
-            /// In bytes.
-            3 limit: u64,
-            /// Bytes that it does not have yet.
-            4 asked: u64,
+            #[doc = "The namespace."] 1 namespace: String,
+            #[doc = "In bytes."] 2 used: u64,
+            #[doc = "In bytes."] 3 limit: u64,
+            #[doc = "Bytes that it does not have yet."] 4 asked: u64,
         },
         /// Something is to be said of it first.
         #[error("the directory cannot be used like this: {what}")]
@@ -426,10 +422,8 @@ choice! {
         /// One replica syncs at a time.
         #[error("replica {replica_id} is syncing already; wait, or five minutes if it has stopped")]
         73 SyncRunning {
-            /// Who does it.
-            1 replica_id: ReplicaId,
-            /// Since when, milliseconds since 1970.
-            2 begun_wall_ms: u64,
+            #[doc = "Who does it."] 1 replica_id: ReplicaId,
+            #[doc = "Since when, milliseconds since 1970."] 2 begun_wall_ms: u64,
         },
         /// It took too long, or another took its place.
         #[error("this sync with the directory is over; begin another")]
@@ -485,5 +479,20 @@ choice! {
         /// Not yet, no more, or it is taken for dead.
         #[error("there is no worker {worker}")]
         90 WorkerUnknown { #[doc = "The replica's id."] 1 worker: String, },
+        /// Nobody would be left to keep content.
+        #[error("no other voter keeps content beside replica {replica_id}: join another first; \
+                 `holdfast destroy` ends the last one")]
+        91 MemberIsLast { #[doc = "The member."] 1 replica_id: ReplicaId, },
+        /// A repair comes with a membership of one, which `emergency-repair` writes.
+        #[error("the cluster has other voters, or has not begun; there is nothing to repair")]
+        92 ClusterNotAlone,
+        /// What no row lists may be the last copy of something.
+        #[error("nothing is collected while content is being found again; see what is \
+                 missing by `holdfast content adopt`, and end it by `--finish`")]
+        93 AdoptionOpen,
+        /// It would not know what it is sent.
+        #[error("the newcomer's binary knows the state up to version {supports}, and the cluster \
+                 has version {version}: install the version of holdfast that the others run")]
+        94 VersionUnknown { #[doc = "Its."] 1 supports: u32, #[doc = "Ours."] 2 version: u32, },
     }
 }

@@ -4,8 +4,9 @@ use oci::digest::Digest;
 
 use crate::codec::message;
 use crate::key;
+use crate::members;
 use crate::receipts::AGE_MAX_ENTRIES;
-use crate::replica::MemberNumber;
+use crate::replica::{MemberNumber, ReplicaId};
 use crate::row;
 use crate::tables::{Damage, Read, Table, Write};
 
@@ -54,6 +55,44 @@ pub(crate) fn by_member(
     record(tables, digest, member, index)
 }
 
+/// Some releases, in the order of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Releases {
+    /// What the replica asked for may unlink, each with the index of the entry that let it go.
+    pub found: Vec<(u64, Digest)>,
+    /// Where to go on; `None` where there is no more.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Where the releases of entries after `index` begin.
+pub fn after(index: u64) -> Vec<u8> {
+    index.saturating_add(1).to_be_bytes().to_vec()
+}
+
+/// What a replica was let go of from `from` on; looks at `limit` releases at most. Of several of
+/// one digest the newest is told.
+pub fn of(
+    read: &impl Read,
+    replica_id: ReplicaId,
+    from: &[u8],
+    limit: usize,
+) -> Result<Releases, Damage> {
+    let own = members::number_of(read, replica_id)?;
+    let rows = read.range(Table::ReleaseIndexes, from, None, limit)?;
+    let is_full = rows.len() == limit;
+    let next = rows.last().filter(|_| is_full).map(|(key, _)| key::after(key.clone()));
+    let mut found = Vec::new();
+    for (key, _) in &rows {
+        let (index, rest) = key::split_u64(key)?;
+        let (digest, member) = key::split_digest(rest)?;
+        let who = member_of(member)?;
+        if who == EVERYONE || Some(who) == own {
+            found.push((index, digest));
+        }
+    }
+    Ok(Releases { found, next })
+}
+
 fn find(
     read: &impl Read,
     digest: &Digest,
@@ -91,4 +130,9 @@ pub(crate) fn sweep(tables: &mut impl Write, index: u64, limit: usize) -> Result
 
 fn key_of(digest: &Digest, who: MemberNumber) -> Vec<u8> {
     key::join(&[&digest.to_bytes(), &who.0.to_be_bytes()])
+}
+
+fn member_of(key: &[u8]) -> Result<MemberNumber, Damage> {
+    let number = key.try_into().map_err(|_| Damage("a release's key has no member".to_owned()))?;
+    Ok(MemberNumber(u16::from_be_bytes(number)))
 }

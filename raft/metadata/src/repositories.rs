@@ -36,6 +36,11 @@ impl RepositoryNumber {
         Self(self.0 | HELD)
     }
 
+    /// The number under which the repository's name stands.
+    pub(crate) fn of_names(self) -> Self {
+        Self(self.0 & !HELD)
+    }
+
     pub(crate) fn is_held(self) -> bool {
         self.0 & HELD != 0
     }

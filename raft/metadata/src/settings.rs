@@ -89,7 +89,7 @@ message! {
 impl SettingsSet {
     pub(crate) fn apply(&self, tables: &mut impl Write) -> Ruling {
         let mut row = get(tables)?;
-        check("grace_s", self.grace_s, 0)?;
+        check("collectionGraceSeconds", self.grace_s, 0)?;
         check("lease_s", self.lease_s, LEASE_MIN_S)?;
         check("undeleteWindowSeconds", self.undelete_s, 0)?;
         row.create_repository_on_push =

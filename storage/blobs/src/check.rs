@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use oci::digest::{Algorithm, Digest};
@@ -189,6 +190,14 @@ impl BlobStore {
     pub async fn check(self: &Arc<Self>, digest: &Digest) -> io::Result<Checked> {
         let (store, digest) = (self.clone(), digest.clone());
         blocking(move || store.check_blocking(&digest)).await
+    }
+
+    /// Whether a blob's file was hashed within `age` and is unchanged since; also where there is no
+    /// such file any more.
+    pub fn was_checked_within(&self, digest: &Digest, age: Duration) -> io::Result<bool> {
+        let Some(seen) = self.files.metadata(&self.layout.blob(digest))? else { return Ok(true) };
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Ok(self.checks.is_fresh(digest, seen, (self.options.now_ms)(), age_ms))
     }
 
     fn check_blocking(&self, digest: &Digest) -> io::Result<Checked> {

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use oci::digest::{Algorithm, Digest};
@@ -125,6 +125,14 @@ impl BlobStore {
             return Ok(None);
         }
         Ok(self.files.metadata(&self.layout.blob(digest))?.map(|found| found.length))
+    }
+
+    /// How long ago a blob's file was written, by the machine's clock; `None` where it is not here.
+    pub fn age_of(&self, digest: &Digest) -> io::Result<Option<Duration>> {
+        let Some(found) = self.files.metadata(&self.layout.blob(digest))? else { return Ok(None) };
+        let written_ms = u64::try_from(found.modified_ns / 1_000_000).unwrap_or(0);
+        let now_ms = (self.options.now_ms)();
+        Ok(Some(Duration::from_millis(now_ms.saturating_sub(written_ms))))
     }
 
     /// Waits for the lock of a digest. Whoever gives a receipt for it or removes it holds the lock.

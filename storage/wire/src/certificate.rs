@@ -1,6 +1,7 @@
 //! Making and reading certificates: the cluster's authority, its replicas, a server of one's own.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
@@ -113,9 +114,21 @@ pub fn issue(
     names: &ReplicaNames<'_>,
     wall_ms: u64,
 ) -> Result<String, CertificateError> {
+    let life_ms = REPLICA_CERTIFICATE_DAYS.unsigned_abs() * 24 * 3600 * 1000;
+    issue_for(ca, csr_pem, names, wall_ms..wall_ms.saturating_add(life_ms))
+}
+
+/// The same, good for so long, in milliseconds since the Unix epoch.
+pub fn issue_for(
+    ca: &CertifiedKey,
+    csr_pem: &str,
+    names: &ReplicaNames<'_>,
+    life_ms: Range<u64>,
+) -> Result<String, CertificateError> {
     let request = CertificateSigningRequestParams::from_pem(csr_pem)?;
     let common_name = format!("Holdfast replica {}", names.replica_id);
-    let mut params = params(&common_name, wall_ms, REPLICA_CERTIFICATE_DAYS)?;
+    let mut params = params(&common_name, life_ms.start, REPLICA_CERTIFICATE_DAYS)?;
+    params.not_after = moment(life_ms.end)?;
     params.subject_alt_names = sans(names.hosts)?;
     let uri = san_uri(names.cluster_id, names.replica_id);
     params.subject_alt_names.push(SanType::URI(uri.try_into()?));
@@ -223,9 +236,7 @@ fn params(
     wall_ms: u64,
     days: i64,
 ) -> Result<CertificateParams, CertificateError> {
-    let out_of_range = |_| CertificateError::Invalid("the clock is out of range".to_owned());
-    let seconds = i64::try_from(wall_ms / 1000).unwrap_or(i64::MAX);
-    let now = OffsetDateTime::from_unix_timestamp(seconds).map_err(out_of_range)?;
+    let now = moment(wall_ms)?;
     let mut serial = [0; 16];
     SystemRandom::new().fill(&mut serial).map_err(|_| CertificateError::Random)?;
     // RFC 5280 §4.1.2.2: a positive number.
@@ -241,6 +252,12 @@ fn params(
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+fn moment(wall_ms: u64) -> Result<OffsetDateTime, CertificateError> {
+    let out_of_range = |_| CertificateError::Invalid("the clock is out of range".to_owned());
+    let seconds = i64::try_from(wall_ms / 1000).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).map_err(out_of_range)
 }
 
 fn sans(hosts: &[String]) -> Result<Vec<SanType>, CertificateError> {

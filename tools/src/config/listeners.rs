@@ -1,5 +1,7 @@
 //! `[public]` and `[peer]`: where this replica listens and how it is called from outside.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pem::Pem;
@@ -97,11 +99,23 @@ pub struct Peer {
     /// `HOST:PORT` by which the other replicas reach it; without it the host name and the port of
     /// `listen`.
     pub advertise: Option<String>,
+    /// How long this replica's certificate for the other replicas is good, in seconds; it is
+    /// renewed by itself when a third of that is left.
+    pub certificate_life_s: u32,
 }
+
+/// 90 days.
+const CERTIFICATE_LIFE_S: u32 = 90 * 24 * 3_600;
+/// Half a minute, to try it, and a year.
+const CERTIFICATE_LIFE_S_BOUNDS: RangeInclusive<u32> = 30..=366 * 24 * 3_600;
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { listen: "0.0.0.0:4443".into(), advertise: None }
+        Self {
+            listen: "0.0.0.0:4443".into(),
+            advertise: None,
+            certificate_life_s: CERTIFICATE_LIFE_S,
+        }
     }
 }
 
@@ -109,6 +123,14 @@ impl Peer {
     /// Checks the section.
     pub fn check(&self) -> Result<(), String> {
         address("peer.listen", &self.listen)?;
+        if !CERTIFICATE_LIFE_S_BOUNDS.contains(&self.certificate_life_s) {
+            return Err(format!(
+                "`peer.certificate_life_s` is {}: it must be {} to {}",
+                self.certificate_life_s,
+                CERTIFICATE_LIFE_S_BOUNDS.start(),
+                CERTIFICATE_LIFE_S_BOUNDS.end()
+            ));
+        }
         let Some(advertise) = &self.advertise else { return Ok(()) };
         let (host, _) = address("peer.advertise", advertise)?;
         if matches!(host, "0.0.0.0" | "[::]" | "") {

@@ -17,6 +17,7 @@ const MANUALS: &[Manual] = &[
     (include_str!("../../../docs/operate/directory.md"), &["directory"]),
     (include_str!("../../../docs/operate/openid.md"), &["openid", "token"]),
     (include_str!("../../../docs/operate/jobs.md"), &["job", "cron"]),
+    (include_str!("../../../docs/operate/collection.md"), &["gc"]),
 ];
 
 /// The words of a line of shell, as far as examples go: quotes, and an end at a redirection, a pipe

@@ -244,7 +244,7 @@ impl Run {
 }
 
 /// The job, once it is over.
-async fn until_over(client: &Client, path: &str) -> Result<Value, Stop> {
+pub(super) async fn until_over(client: &Client, path: &str) -> Result<Value, Stop> {
     loop {
         let job = client.json(client.request(Method::GET, path)).await?;
         if is_over(&job) {
@@ -260,11 +260,25 @@ fn is_over(job: &Value) -> bool {
 
 /// Prints the lines of a job; with `follow` as they come.
 async fn logs(job: &Job, follow: bool, remote: &RemoteFlags) -> Result<(), Stop> {
-    let (client, mut offset) = (remote.client()?, 0);
+    print_lines(&remote.client()?, &job.path(), follow, remote).await
+}
+
+/// Prints the lines of the job at `path` as they come, until it is over.
+pub(super) async fn follow(client: &Client, path: &str, remote: &RemoteFlags) -> Result<(), Stop> {
+    print_lines(client, path, true, remote).await
+}
+
+async fn print_lines(
+    client: &Client,
+    path: &str,
+    follow: bool,
+    remote: &RemoteFlags,
+) -> Result<(), Stop> {
+    let mut offset = 0;
     loop {
         // Asked for before its lines: what it writes at its end is not missed.
-        let now = client.json(client.request(Method::GET, &job.path())).await?;
-        let request = client.request(Method::GET, &format!("{}/logs", job.path()));
+        let now = client.json(client.request(Method::GET, path)).await?;
+        let request = client.request(Method::GET, &format!("{path}/logs"));
         let answer = client.json(request.query(&[("offset", offset.to_string())])).await?;
         let lines = answer.as_array().map_or(&[] as &[Value], Vec::as_slice);
         for line in lines {

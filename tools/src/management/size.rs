@@ -26,6 +26,19 @@ pub fn quota(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Bytes in a unit in which they read well, to a tenth.
+pub fn shown(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let fitting = units.iter().find(|(_, bits)| bytes >> bits > 0);
+    fitting.map_or_else(
+        || format!("{bytes} B"),
+        |(unit, bits)| {
+            let tenths = (u128::from(bytes) * 10) >> bits;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        },
+    )
+}
+
 fn size(text: &str) -> Result<u64, String> {
     let wanted =
         || "write a number of bytes, or one with a unit, such as 500MB or 10GiB".to_owned();
@@ -41,7 +54,21 @@ fn size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::quota;
+    use super::{quota, shown};
+
+    #[test]
+    fn sizes_are_shown_so_that_they_read_well() {
+        let cases = [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.5 KiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(shown(bytes), expected);
+        }
+    }
 
     #[test]
     fn a_quota_is_a_number_with_or_without_a_unit() {

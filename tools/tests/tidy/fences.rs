@@ -35,7 +35,10 @@ const FENCES: &[Fence] = &[
     Fence { krate: "sha2", homes: &["storage/oci/src/verifier"] },
     Fence { krate: "memmap2", homes: &["storage/blobs/src/read"] },
     Fence { krate: "libc", homes: &["storage/blobs/src/read", "chaos-tests/"] },
-    Fence { krate: "tikv-jemallocator", homes: &["node/node/src/allocator"] },
+    Fence {
+        krate: "tikv-jemallocator",
+        homes: &["node/node/src/allocator", "chaos-tests/micro/benches/micro"],
+    },
     Fence { krate: "crossbeam", homes: &["storage/blobs/"] },
     Fence { krate: "clap", homes: &["tools/", "node/", "chaos-tests/"] },
     Fence { krate: "clap_complete", homes: &["tools/"] },

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::operation::{Operation, delete, get, post};
 use super::shape::{
-    Schema, between, flag, form, list, map, number, object, shape, text, time, uuid, word,
+    Schema, between, digest, flag, form, list, map, number, object, or_null, shape, text, time,
+    uuid, word,
 };
 
 /// Where a job stands.
@@ -25,6 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
     all.extend(crons());
     all.extend(action_configs());
     all.extend(workers());
+    all.extend(collection());
     all
 }
 
@@ -147,6 +149,60 @@ fn action_configs() -> Vec<Operation> {
             .fails(404, &["NO_SUCH_ACTION_CONFIG"]),
         delete(one, "Tells the jobs of an action nothing any more")
             .fails(404, &["NO_SUCH_ACTION_CONFIG"]),
+    ]
+}
+
+fn collection() -> Vec<Operation> {
+    let sum = || object(&[("blobs", number()), ("bytes", number())]);
+    let reclaimable = object(&[("blobs", number()), ("bytes", number()), ("isAtLeast", flag())]);
+    let whole = object(&[
+        ("kept", sum()),
+        ("named", sum()),
+        ("leased", sum()),
+        ("idle", sum()),
+        ("condemned", sum()),
+        ("reclaimable", reclaimable),
+        ("graceSeconds", number()),
+        ("undeleteWindowSeconds", number()),
+        ("schedule", or_null(&shape("Cron"))),
+        ("running", or_null(&shape("Job"))),
+        ("lastRun", or_null(&shape("Job"))),
+    ]);
+    let planned = object(&[
+        ("digest", digest()),
+        ("size", number()),
+        ("state", word(&["condemned", "ready", "grace", "undelete", "leased"])),
+        ("repository", or_null(&text())),
+        ("until", or_null(&time())),
+        ("idleSince", or_null(&time())),
+    ]);
+    let place = object(&[
+        ("repository", or_null(&text())),
+        ("references", number()),
+        ("leaseUntil", or_null(&time())),
+        ("isHeldForUndelete", flag()),
+    ]);
+    let explained = object(&[
+        ("digest", digest()),
+        ("size", number()),
+        ("goesWithTheNextRun", flag()),
+        ("references", number()),
+        ("graceUntil", or_null(&time())),
+        ("repositories", list(&place)),
+        ("hasMoreRepositories", flag()),
+        ("holders", list(&text())),
+    ]);
+    vec![
+        get("/api/v0/gc", "How much collection could take, how it is set, what runs and ran")
+            .answers(200, whole),
+        get("/api/v0/gc/plan", "Blobs that no manifest names, and what becomes of each")
+            .asks("pageStart", text(), "what `X-Next-Page-Start` was; absent for the beginning")
+            .asks("pageSize", between(1, 10_000), "entries, 10 where none is asked for")
+            .asks("state", text(), "condemned, ready, grace, undelete or leased; `any` for all")
+            .in_parts()
+            .answers(200, object(&[("blobs", list(&planned))])),
+        get("/api/v0/gc/blobs/{digest}", "Why a blob stays, or that it goes")
+            .answers(200, explained),
     ]
 }
 

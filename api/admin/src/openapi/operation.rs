@@ -15,6 +15,7 @@ type Codes = &'static [(u16, &'static str)];
 const PLACES: &[(&str, &str, Codes)] = &[
     ("account", "name or id of a user or organization", &[(404, "NO_SUCH_ACCOUNT")]),
     ("action", "what jobs do, such as `onlinegc_events`", &[]),
+    ("digest", "the digest of a blob", &[(404, "NO_SUCH_LAYER"), (400, "INVALID_DIGEST")]),
     ("hashedtoken", "the `hashedToken` of an access token", &[(404, "NO_SUCH_API_TOKEN")]),
     ("job", "the id of a job", &[(404, "NO_SUCH_JOB")]),
     ("keyID", "the id of a public key", &[(404, "NO_SUCH_PUBLIC_KEY")]),
@@ -26,6 +27,7 @@ const PLACES: &[(&str, &str, Codes)] = &[
         &[(404, "NO_SUCH_ACCOUNT"), (400, "NAMESPACE_NOT_ORGANIZATION")],
     ),
     ("ref", "a tag, or a digest", &[(404, "NO_SUCH_REF")]),
+    ("replica", "the id of a replica", &[(404, "NO_SUCH_REPLICA")]),
     (
         "repo",
         "the repository's name in its namespace",
@@ -71,6 +73,8 @@ pub(crate) struct Operation {
     answer: Option<Schema>,
     /// The answer is a page for people.
     is_page: bool,
+    /// The answer is an archive.
+    is_tar: bool,
     /// Headers of the answer.
     headers: Vec<(&'static str, &'static str)>,
     errors: BTreeMap<u16, BTreeSet<&'static str>>,
@@ -114,6 +118,7 @@ impl Operation {
             status: 200,
             answer: None,
             is_page: false,
+            is_tar: false,
             headers: Vec::new(),
             errors: BTreeMap::new(),
             for_everyone: false,
@@ -219,6 +224,15 @@ impl Operation {
     }
 }
 
+/// What is not JSON.
+impl Operation {
+    /// Answers an archive.
+    pub(crate) fn sends_tar(mut self) -> Self {
+        self.is_tar = true;
+        self
+    }
+}
+
 /// As it stands in the document.
 impl Operation {
     pub(super) fn rendered(&self) -> Value {
@@ -271,6 +285,9 @@ impl Operation {
         }
         if self.is_page {
             fine["content"] = json!({ "text/html": { "schema": text() } });
+        }
+        if self.is_tar {
+            fine["content"] = json!({ "application/x-tar": { "schema": text() } });
         }
         for (name, what) in &self.headers {
             fine["headers"][*name] = json!({ "description": what, "schema": text() });

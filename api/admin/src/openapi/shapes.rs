@@ -325,6 +325,8 @@ fn others() -> Vec<(&'static str, Schema)> {
         ("under_replicated_blobs", counted.clone()),
         ("lost_blobs", counted),
         ("corrupt_blobs", number()),
+        ("kept_bytes", number()),
+        ("unneeded_bytes", number()),
     ]);
     vec![
         ("Error", error),

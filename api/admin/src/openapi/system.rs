@@ -1,11 +1,12 @@
 //! What the routes of the whole system, and of tokens, take and answer.
 
 use super::operation::{Operation, delete, get, patch, post};
-use super::shape::{between, flag, form, list, number, object, shape, text, time, word};
+use super::shape::{Schema, between, flag, form, list, number, object, shape, text, time, word};
 
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = system();
     all.extend(join_tokens());
+    all.extend(replicas());
     all.extend(access_tokens());
     all
 }
@@ -19,6 +20,7 @@ fn system() -> Vec<Operation> {
         ("webTLSClientCA", text()),
         ("refusePasswords", flag()),
         ("undeleteWindowSeconds", number()),
+        ("collectionGraceSeconds", number()),
         ("repoEventHistoryCompactionEnabled", flag()),
         ("repoEventHistoryToKeep", number()),
         ("repoEventHistoryMaxAge", text()),
@@ -34,23 +36,13 @@ fn system() -> Vec<Operation> {
         ("webTLSClientCA?", text()),
         ("refusePasswords?", flag()),
         ("undeleteWindowSeconds?", number()),
+        ("collectionGraceSeconds?", number()),
         ("repoEventHistoryCompactionEnabled?", flag()),
         ("repoEventHistoryToKeep?", number()),
         ("repoEventHistoryMaxAge?", text()),
         ("jobHistoryCompactionEnabled?", flag()),
         ("jobHistoryToKeep?", number()),
         ("jobHistoryMaxAge?", text()),
-    ]);
-    let features = object(&[
-        ("openIDEnabled", flag()),
-        ("scanningEnabled", flag()),
-        ("scanningLicensed", flag()),
-        ("promotionLicensed", flag()),
-        ("mirroringLicensed", flag()),
-        ("metadataStoreOptedIn", flag()),
-        ("onlineGCEnabled", flag()),
-        ("db_version", number()),
-        ("ucpHost", text()),
     ]);
     let alert = object(&[("message", text()), ("id?", text()), ("class?", text())]);
     vec![
@@ -61,7 +53,7 @@ fn system() -> Vec<Operation> {
             .takes(changes)
             .ends(202)
             .fails(400, &["INVALID_SETTINGS"]),
-        get("/api/v0/meta/features", "What this registry can do").answers(200, features),
+        get("/api/v0/meta/features", "What this registry can do").answers(200, features()),
         get("/api/v0/meta/alerts", "What an administrator should know of")
             .answers(200, list(&alert)),
         get("/api/v0/admin/version", "What this registry is")
@@ -69,6 +61,20 @@ fn system() -> Vec<Operation> {
         get("/api/v0/openapi.json", "This document").for_everyone().answers(200, object(&[])),
         get("/enzi/v0/openapi.json", "The same").for_everyone().answers(200, object(&[])),
     ]
+}
+
+fn features() -> Schema {
+    object(&[
+        ("openIDEnabled", flag()),
+        ("scanningEnabled", flag()),
+        ("scanningLicensed", flag()),
+        ("promotionLicensed", flag()),
+        ("mirroringLicensed", flag()),
+        ("metadataStoreOptedIn", flag()),
+        ("onlineGCEnabled", flag()),
+        ("db_version", number()),
+        ("ucpHost", text()),
+    ])
 }
 
 fn join_tokens() -> Vec<Operation> {
@@ -84,6 +90,35 @@ fn join_tokens() -> Vec<Operation> {
             .takes(wanted)
             .answers(201, made),
         delete("/api/v0/join_tokens/{id}", "Ends one"),
+    ]
+}
+
+fn replicas() -> Vec<Operation> {
+    let one = "/api/v0/replicas/{replica}";
+    let standing = object(&[
+        ("replicaID", text()),
+        ("address", text()),
+        ("health", text()),
+        ("isReachable", flag()),
+        ("isVoter", flag()),
+        ("isDraining", flag()),
+        ("othersAnswer", flag()),
+        ("blobsHeld", number()),
+        ("blobsToCopy", number()),
+        ("lastCopies", number()),
+        ("lastDigests", list(&text())),
+    ]);
+    let unsafe_or_last = &["UNSAFE", "NOT_ALLOWED"];
+    vec![
+        get(one, "How a member stands, and what it holds that others do not")
+            .answers(200, standing.clone()),
+        patch(one, "Begins to move its content to the others, or stops that")
+            .takes(form(&[("isDraining?", flag())]))
+            .answers(200, standing)
+            .fails(409, unsafe_or_last),
+        delete(one, "Removes it for ever: a live one once it is drained, a dead one at once")
+            .asks("force", flag(), "`true`: also where blobs are lost with it")
+            .fails(409, unsafe_or_last),
     ]
 }
 

@@ -45,6 +45,10 @@ pub(crate) fn complaint(
     if described["content"]["text/html"].is_object() {
         return (!is_page).then(|| format!("{at} should be a page"));
     }
+    if described["content"]["application/x-tar"].is_object() {
+        let is_tar = answer.header("content-type") == "application/x-tar";
+        return (!is_tar).then(|| format!("{at} should be an archive"));
+    }
     let schema = &described["content"]["application/json"]["schema"];
     if schema.is_null() {
         return (!answer.body.is_empty()).then(|| format!("{at} should have no body"));

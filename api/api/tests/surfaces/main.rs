@@ -10,6 +10,7 @@ mod audit;
 mod blobs;
 mod described;
 mod events;
+mod gc;
 mod guarded;
 mod harness;
 mod health;

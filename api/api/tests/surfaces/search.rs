@@ -97,6 +97,10 @@ async fn what_is_not_there_yet_says_so_by_name() {
     let version = registry.ask("GET", "/api/v0/admin/version").by_admin().send().await.is(200);
     assert!(version.json()["version"].as_str().unwrap().contains('.'));
     let alerts = || registry.ask("GET", "/api/v0/meta/alerts").by_admin();
+    let told = alerts().send().await.is(200).json();
+    assert_eq!(told[0]["id"], "backup-missing");
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    registry.ask("GET", "/api/v0/meta/backup").by_admin().send().await.is(200);
     assert_eq!(alerts().send().await.is(200).json(), json!([]));
     let set = registry.ask("POST", "/api/v0/meta/settings").by_admin();
     set.body(r#"{"readOnlyRegistry":true}"#).send().await.is(202);

@@ -136,7 +136,6 @@ async fn what_is_not_there_yet_says_what_it_is() {
         ("GET", "/api/v0/repositories/a/b/pruningPolicies", "pruning"),
         ("POST", "/api/v0/repositories/a/b/promotionPolicies", "promotion"),
         ("POST", "/api/v0/remote/registry", "mirroring"),
-        ("GET", "/api/v0/meta/backup", "backup"),
         ("GET", "/api/v1/repositories/a/b/tags", "tags with platforms"),
         ("GET", "/charts/a/b/index.yaml", "charts"),
     ];

@@ -200,6 +200,8 @@ fn bootstrap() -> Bootstrap {
             joined_wall_ms: 0,
             was_voter: false,
             is_removed: false,
+            is_draining: false,
+            supports: 0,
         },
         host_names: vec!["registry.example.com".into()],
     }
@@ -217,5 +219,6 @@ fn join(number: u64) -> MemberJoin {
         incarnation: incarnation(number),
         allow_same_machine: false,
         version: "0".into(),
+        supports: 0,
     }
 }

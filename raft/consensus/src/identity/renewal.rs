@@ -17,35 +17,41 @@ use crate::identity::{PEER_CERTIFICATE, PEER_KEY};
 use crate::replica::Replica;
 use crate::seal::{CA_KEY, SealingKey};
 
-/// How often the date is looked at.
+/// How often the date is looked at; oddly short lives are looked at ten times in theirs.
 const EVERY: Duration = Duration::from_secs(600);
 /// Before the tables are there nothing can be issued: look again soon.
 const SOON: Duration = Duration::from_secs(1);
-/// A certificate with less than this left is renewed: a third of its life.
-const LEFT_MS_MIN: u64 = 30 * 24 * 3600 * 1000;
 
 /// Runs until the replica stops.
 pub(crate) async fn run(replica: Arc<Replica>) {
+    let every = EVERY.min(Duration::from_millis(replica.tuning.certificate_life_ms / 10));
+    let mut at_once = false;
     loop {
-        let pause = match renew(&replica).await {
-            Ok(true) => EVERY,
+        let pause = match renew(&replica, at_once).await {
+            Ok(true) => {
+                at_once = false;
+                every
+            }
             Ok(false) => SOON,
             Err(cause) => {
                 tracing::error!(cause, "this replica's certificate could not be renewed");
-                EVERY
+                every
             }
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = replica.renewal.notified() => at_once = true,
             () = replica.stopping() => return,
         }
     }
 }
 
-/// Renews the certificate if it is time to; false where the tables do not say enough yet.
-async fn renew(replica: &Replica) -> Result<bool, String> {
+/// Renews the certificate if it is time to, or `at_once`; false where the tables do not say enough
+/// yet.
+async fn renew(replica: &Replica, at_once: bool) -> Result<bool, String> {
     let now_ms = replica.clock.wall_ms();
-    if !is_due(replica.certificate_expires_wall_ms(), now_ms) {
+    let life_ms = replica.tuning.certificate_life_ms;
+    if !at_once && !is_due(replica.certificate_expires_wall_ms(), now_ms, life_ms) {
         return Ok(true);
     }
     let own = replica.identity.replica_id;
@@ -64,7 +70,8 @@ async fn renew(replica: &Replica) -> Result<bool, String> {
         replica_id: &own.to_string(),
         hosts: &[host, member.host_name],
     };
-    let pem = certificate::issue(&ca, &csr, &names, now_ms).map_err(|error| said(&error))?;
+    let life = now_ms..now_ms + life_ms;
+    let pem = certificate::issue_for(&ca, &csr, &names, life).map_err(|error| said(&error))?;
     let facts = certificate::parse(&pem).map_err(|error| said(&error))?;
     write_file(&replica.root.join(PEER_CERTIFICATE), pem.as_bytes())
         .map_err(|error| said(&error))?;
@@ -74,8 +81,10 @@ async fn renew(replica: &Replica) -> Result<bool, String> {
     Ok(true)
 }
 
-fn is_due(expires_wall_ms: u64, now_ms: u64) -> bool {
-    expires_wall_ms.saturating_sub(now_ms) < LEFT_MS_MIN
+/// In the last third of its life; also where it was made for a longer life than is wanted now.
+fn is_due(expires_wall_ms: u64, now_ms: u64, life_ms: u64) -> bool {
+    let left_ms = expires_wall_ms.saturating_sub(now_ms);
+    left_ms < life_ms / 3 || left_ms > life_ms + life_ms / 10
 }
 
 /// The authority with its private key in the clear, for as long as it is needed.
@@ -98,10 +107,12 @@ mod tests {
     fn a_certificate_is_renewed_in_the_last_third_of_its_life_and_after_it() {
         let day_ms: u64 = 24 * 3600 * 1000;
         let now_ms = 1000 * day_ms;
-        let cases = [(90, false), (31, false), (30, false), (29, true), (0, true), (-400, true)];
+        let (life_ms, longer) = (90 * day_ms, (200, true));
+        let cases =
+            [(90, false), (31, false), (30, false), (29, true), (0, true), (-400, true), longer];
         for (days_left, due) in cases {
             let expires_ms = (1000 * day_ms).saturating_add_signed(days_left * 86_400_000);
-            assert_eq!(is_due(expires_ms, now_ms), due, "{days_left} days left");
+            assert_eq!(is_due(expires_ms, now_ms, life_ms), due, "{days_left} days left");
         }
     }
 }

@@ -100,6 +100,7 @@ async fn admit(cluster: &Cluster, mut request: peer::JoinRequest) -> Result<peer
         )));
     }
     if !is_member(cluster, &key) {
+        no_member_any_more(cluster, &request)?;
         healthy(&cluster.status())?;
         make_room(cluster).await?;
     }
@@ -145,6 +146,7 @@ fn join_command(
         incarnation: request.incarnation.clone(),
         allow_same_machine: request.allow_same_machine,
         version: request.version.clone(),
+        supports: request.supports,
     })
 }
 
@@ -152,6 +154,19 @@ fn join_command(
 fn is_member(cluster: &Cluster, key: &PeerKey) -> bool {
     let key = key.to_string();
     cluster.members().iter().any(|member| member.public_key == key)
+}
+
+/// A folder whose replica is a member still is that member's: its vote must not be forgotten.
+fn no_member_any_more(cluster: &Cluster, request: &peer::JoinRequest) -> Result<(), No> {
+    let former = &request.former_replica_id;
+    let is_ours = request.former_cluster_id == cluster.cluster_id();
+    if !is_ours || !cluster.members().iter().any(|row| row.replica_id.to_string() == *former) {
+        return Ok(());
+    }
+    Err(No::Refused(format!(
+        "the folder is that of replica {former}, which is a member: start it with `holdfast \
+         serve`, or remove it first (`holdfast remove --replica-ids {former}`)"
+    )))
 }
 
 /// A newcomer makes the majority larger: that is no help while a voter is down.

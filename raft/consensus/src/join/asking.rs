@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use metadata::bootstrap::CLUSTER_VERSION;
 use tonic::transport::Endpoint;
 use wire::join_tls::JoinTls;
 use wire::stream::BoxStream;
@@ -34,6 +35,9 @@ pub(super) fn request(
         allow_same_machine: options.allow_same_machine,
         version: options.version.clone(),
         wall_ms: options.clock.wall_ms(),
+        supports: CLUSTER_VERSION,
+        former_cluster_id: attempt.former.as_ref().map(|it| it.0.clone()).unwrap_or_default(),
+        former_replica_id: attempt.former.as_ref().map(|it| it.1.clone()).unwrap_or_default(),
     })
 }
 

@@ -1,7 +1,5 @@
 //! A newcomer's data folder from the first attempt to join to its success.
 
-use std::path::Path;
-
 use metadata::replica::{MemberNumber, ReplicaId};
 use serde::{Deserialize, Serialize};
 use wire::certificate;
@@ -10,12 +8,14 @@ use zeroize::Zeroizing;
 use crate::bootstrap::{new_incarnation, new_replica_id};
 use crate::folder::{Folder, FolderError};
 use crate::identity::{Identity, Keys, KnownMember, PEER_KEY};
-use crate::join::{JoinError, JoinOptions};
+use crate::join::{JoinError, JoinOptions, former};
 use crate::protocol::peer;
 use crate::seal::SealingKey;
 
 /// There from the first attempt until one succeeds.
 const JOINING: &str = "joining.toml";
+/// The key of a newcomer whose folder still holds the keys of a former life.
+const JOINING_KEY: &str = "joining-key.pem";
 
 /// An attempt under way.
 pub(super) struct Attempt {
@@ -23,41 +23,46 @@ pub(super) struct Attempt {
     pub(super) replica_id: ReplicaId,
     pub(super) incarnation: String,
     pub(super) key_pem: Zeroizing<String>,
+    /// Cluster and replica whose folder it was.
+    pub(super) former: Option<(String, String)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     replica_id: String,
     incarnation: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    former: Option<(String, String)>,
 }
 
 impl Attempt {
     /// Begins in a new folder, or goes on in one that an earlier attempt has left.
-    pub(super) fn begin(path: &Path, wished: Option<ReplicaId>) -> Result<Self, JoinError> {
+    pub(super) fn begin(options: &JoinOptions) -> Result<Self, JoinError> {
+        let (path, wished) = (options.folder.as_path(), options.replica_id);
         let folder = match Folder::open(path) {
             Err(FolderError::NotInstalled { .. }) => {
-                let folder = Folder::create(path)?;
-                let key_pem = certificate::generate_key()?;
-                folder.write(PEER_KEY, key_pem.as_bytes())?;
-                return Self::noted(folder, wished, new_incarnation(), key_pem);
+                return Self::noted(Folder::create(path)?, wished, None);
             }
             folder => folder?,
         };
-        if let Some(Identity { replica_id, cluster_id, .. }) = Identity::find(&folder)? {
-            return Err(JoinError::Member { folder: path.to_owned(), replica_id, cluster_id });
+        let stored = Stored::read(&folder)?;
+        if let Some(stored) = stored.as_ref().filter(|stored| stored.former.is_some()) {
+            return Self::resumed(folder, wished, stored.clone());
         }
-        match (Stored::read(&folder)?, folder.read(PEER_KEY)?) {
-            (Some(stored), Some(key)) => {
-                let key_pem = Zeroizing::new(String::from_utf8(key).unwrap_or_default());
-                let wished = wished.or_else(|| ReplicaId::parse(&stored.replica_id).ok());
-                Self::noted(folder, wished, stored.incarnation, key_pem)
+        if let Some(Identity { replica_id, cluster_id, .. }) = Identity::find(&folder)? {
+            if !options.rejoin {
+                return Err(JoinError::Member { folder: path.to_owned(), replica_id, cluster_id });
+            }
+            return Self::noted(folder, wished, Some((cluster_id, replica_id.to_string())));
+        }
+        match stored {
+            Some(stored) if folder.read(PEER_KEY)?.is_some() => {
+                Self::resumed(folder, wished, stored)
             }
             // Cut short before it had asked anybody: nothing is lost by a new key.
-            (None, _) if folder.read("bootstrap")?.is_none() && !folder.log().exists() => {
-                let key_pem = certificate::generate_key()?;
-                folder.write(PEER_KEY, key_pem.as_bytes())?;
-                Self::noted(folder, wished, new_incarnation(), key_pem)
+            None if folder.read("bootstrap")?.is_none() && !folder.log().exists() => {
+                Self::noted(folder, wished, None)
             }
             _ => Err(FolderError::NotEmpty {
                 folder: path.to_owned(),
@@ -67,19 +72,45 @@ impl Attempt {
         }
     }
 
+    /// The first attempt: a key of its own, kept until it is a member.
     fn noted(
         folder: Folder,
         wished: Option<ReplicaId>,
-        incarnation: String,
-        key_pem: Zeroizing<String>,
+        former: Option<(String, String)>,
     ) -> Result<Self, JoinError> {
+        let key_pem = certificate::generate_key()?;
+        folder.write(key_file(former.is_some()), key_pem.as_bytes())?;
         let replica_id = wished.unwrap_or_else(new_replica_id);
-        let stored =
-            Stored { replica_id: replica_id.to_string(), incarnation: incarnation.clone() };
+        let (incarnation, id) = (new_incarnation(), replica_id.to_string());
+        let stored = Stored { replica_id: id, incarnation, former };
         stored.write(&folder)?;
-        Ok(Self { folder, replica_id, incarnation, key_pem })
+        let Stored { incarnation, former, .. } = stored;
+        Ok(Self { folder, replica_id, incarnation, key_pem, former })
     }
 
+    /// Another attempt, with the same key.
+    fn resumed(
+        folder: Folder,
+        wished: Option<ReplicaId>,
+        stored: Stored,
+    ) -> Result<Self, JoinError> {
+        let file = key_file(stored.former.is_some());
+        let missing = || FolderError::Damaged {
+            file: folder.join(file),
+            what: "the key of the attempt before is missing".to_owned(),
+        };
+        let key = folder.read(file)?.ok_or_else(missing)?;
+        let key_pem = Zeroizing::new(String::from_utf8(key).unwrap_or_default());
+        let known = ReplicaId::parse(&stored.replica_id).ok();
+        let replica_id = wished.or(known).unwrap_or_else(new_replica_id);
+        let stored = Stored { replica_id: replica_id.to_string(), ..stored };
+        stored.write(&folder)?;
+        let Stored { incarnation, former, .. } = stored;
+        Ok(Self { folder, replica_id, incarnation, key_pem, former })
+    }
+}
+
+impl Attempt {
     /// Checks the cluster's answer and makes the folder that of a member.
     pub(super) fn finish(
         &self,
@@ -111,6 +142,9 @@ impl Attempt {
             sealing_key,
             recovery_sealed: joined.recovery_sealed.to_vec(),
         };
+        if let Some((_, replica_id)) = &self.former {
+            former::set_aside(&self.folder, replica_id)?;
+        }
         keys.write(&self.folder)?;
         let identity = Identity {
             cluster_id: joined.cluster_id,
@@ -122,6 +156,7 @@ impl Attempt {
         };
         identity.write(&self.folder)?;
         self.folder.remove(JOINING)?;
+        self.folder.remove(JOINING_KEY)?;
         Ok(identity)
     }
 
@@ -129,6 +164,10 @@ impl Attempt {
     pub(super) fn keys(&self) -> Result<Keys, FolderError> {
         Keys::read(&self.folder)
     }
+}
+
+fn key_file(has_former: bool) -> &'static str {
+    if has_former { JOINING_KEY } else { PEER_KEY }
 }
 
 impl Stored {

@@ -73,6 +73,41 @@ pub(super) fn damaged(folder: &Path, what: &str) -> OpenError {
     ))
 }
 
+/// A log as it lies on the disk, read without being opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// The last entry that was purged.
+    pub purged: Option<LogId>,
+    /// The last entry.
+    pub last: Option<LogId>,
+    /// How far it is known to be committed.
+    pub committed: Option<LogId>,
+    /// The vote.
+    pub vote: Option<Vote>,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// What was torn at the end, in words: nobody was told of it, and the next start cuts it.
+    pub torn: Option<String>,
+}
+
+/// Reads the log in `folder` and checks every sum; changes nothing.
+///
+/// # Errors
+///
+/// As [`DurableLog::open`].
+pub fn look(folder: &Path) -> Result<Looked, OpenError> {
+    let found = replay::look(folder)?;
+    let state = found.index.state;
+    Ok(Looked {
+        purged: state.purged,
+        last: state.last,
+        committed: state.committed,
+        vote: state.vote,
+        bytes: found.bytes,
+        torn: found.torn,
+    })
+}
+
 /// The log and the vote in files of one folder. Locks the folder while it lives.
 pub struct DurableLog {
     shared: Arc<Shared>,

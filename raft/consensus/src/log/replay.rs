@@ -23,6 +23,10 @@ pub(super) struct Replayed {
     pub(super) files: Open,
     /// The offset of the end.
     pub(super) end: u64,
+    /// Bytes of all files.
+    pub(super) bytes: u64,
+    /// What was torn at the end, if anything was.
+    pub(super) torn: Option<String>,
 }
 
 /// Reads the log in `folder`.
@@ -31,11 +35,22 @@ pub(super) struct Replayed {
 ///
 /// [`OpenError::Damaged`] where bytes are wrong that were once synced.
 pub(super) fn replay(folder: &Path) -> Result<Replayed, OpenError> {
+    read(folder, true)
+}
+
+/// The same, and changes nothing: a torn tail is told, not cut.
+pub(super) fn look(folder: &Path) -> Result<Replayed, OpenError> {
+    read(folder, false)
+}
+
+fn read(folder: &Path, mends: bool) -> Result<Replayed, OpenError> {
     let mut replayed = Replayed::default();
-    let newest = newest_written(folder)?;
-    for (start, path) in files::list(folder)? {
+    let newest = newest_written(folder, mends)?;
+    let written = |(start, _): &(u64, PathBuf)| newest.is_some_and(|newest| *start <= newest);
+    for (start, path) in files::list(folder)?.into_iter().filter(written) {
         let bytes = fs::read(&path)?;
-        if !replayed.files.is_empty() && start != replayed.end {
+        replayed.bytes += bytes.len() as u64;
+        if replayed.end > 0 && start != replayed.end {
             let end = replayed.end;
             return Err(damaged(
                 folder,
@@ -53,10 +68,15 @@ pub(super) fn replay(folder: &Path) -> Result<Replayed, OpenError> {
                 let upto = synced.saturating_sub(start);
                 return Err(damaged(folder, &format!("{what}, and was synced up to byte {upto}")));
             }
-            cut(folder, &path, good)?;
+            if mends {
+                cut(folder, &path, good)?;
+            }
+            replayed.torn = Some(what);
         }
         if good > 0 {
-            replayed.files.insert(start, files::open(&path)?);
+            if mends {
+                replayed.files.insert(start, files::open(&path)?);
+            }
             replayed.end = start + good as u64;
         }
     }
@@ -68,12 +88,14 @@ pub(super) fn replay(folder: &Path) -> Result<Replayed, OpenError> {
 
 /// The start of the newest file that has any content. Those after it were made for records that
 /// never arrived, and are removed.
-fn newest_written(folder: &Path) -> Result<Option<u64>, OpenError> {
+fn newest_written(folder: &Path, mends: bool) -> Result<Option<u64>, OpenError> {
     for (start, path) in files::list(folder)?.into_iter().rev() {
         if fs::read(&path)?.iter().any(|byte| *byte != 0) {
             return Ok(Some(start));
         }
-        files::remove(folder, &path)?;
+        if mends {
+            files::remove(folder, &path)?;
+        }
     }
     Ok(None)
 }

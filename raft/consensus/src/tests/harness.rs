@@ -153,6 +153,7 @@ impl Town {
             host_name: format!("host-{number}"),
             machine_id: format!("machine-{number}"),
             allow_same_machine: false,
+            rejoin: false,
             version: "0.1.0".to_owned(),
             clock: Arc::new(SystemClock::new()),
             dial: self.lines.dial_from(&address),

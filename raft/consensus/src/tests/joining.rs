@@ -77,6 +77,7 @@ impl Newcomer {
             host_name: "newcomer".to_owned(),
             machine_id: "newcomer's".to_owned(),
             allow_same_machine: false,
+            rejoin: false,
             version: "0.1.0".to_owned(),
             clock: Arc::new(SystemClock::new()),
             dial: town.lines.dial_from(&advertise),
@@ -199,6 +200,7 @@ async fn an_eighth_replica_is_refused() {
             incarnation: "one".to_owned(),
             allow_same_machine: false,
             version: "0.1.0".to_owned(),
+            supports: 1,
         })
     };
     for number in 2..=7 {

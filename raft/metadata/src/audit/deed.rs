@@ -5,10 +5,12 @@ use oci::name::{RepositoryName, TagName};
 
 use super::{credentials, jobs, people, places};
 use crate::accounts::{self, AccountId};
+use crate::adoption;
 use crate::bootstrap::{self, Bootstrap};
 use crate::command::Command;
 use crate::members::{self, MemberUpdate};
 use crate::outcome::Answer;
+use crate::repair::ClusterRepair;
 use crate::repositories;
 use crate::settings::SettingsSet;
 use crate::tables::{Damage, Draft, Read, Table, Write};
@@ -85,6 +87,7 @@ fn class(command: &Command) -> Class {
         Command::SessionOpen(_) | Command::RequestAnswered(_) | Command::LeaseRenew(_)
         | Command::HolderAdd(_) | Command::HolderDrop(_) | Command::HolderLost(_)
         | Command::Condemn(_) | Command::Delete(_) | Command::Forget(_)
+        | Command::LeaseSweep(_)
         | Command::AccessTokensUsed(_) | Command::PullsNote(_) | Command::RepositoriesUsed(_)
         | Command::PageSessionOpen(_) | Command::PageSessionEnd(_)
         | Command::DirectoryRunEnd(_)
@@ -120,7 +123,8 @@ fn class(command: &Command) -> Class {
         #[rustfmt::skip]
         Command::Bootstrap(_) | Command::SettingsSet(_) | Command::JoinTokenCreate(_)
         | Command::JoinTokenRevoke(_) | Command::MemberJoin(_) | Command::MemberUpdate(_)
-        | Command::MemberRemove(_) => Class::OfCluster,
+        | Command::MemberDrain(_) | Command::MemberRemove(_) | Command::ClusterRepair(_)
+        | Command::AdoptionFinish(_) | Command::BackupNote(_) => Class::OfCluster,
         #[rustfmt::skip]
         Command::JobCreate(_) | Command::JobCancel(_) | Command::JobDelete(_)
         | Command::JobEnd(_)
@@ -231,6 +235,20 @@ fn of_cluster(read: &impl Read, command: &Command) -> Result<Option<Deed>, Damag
             let replica = remove.replica_id.to_string();
             Some(Deed::new("", "replica.remove", ("replica", &replica)))
         }
+        Command::MemberDrain(drain) => {
+            let replica = drain.replica_id.to_string();
+            let deed = Deed::new("", "replica.drain", ("replica", &replica));
+            Some(deed.with("isDraining", drain.is_draining))
+        }
+        Command::ClusterRepair(repair) => repaired(read, repair)?,
+        Command::AdoptionFinish(_) if adoption::open(read)?.is_none() => None,
+        Command::AdoptionFinish(finish) => {
+            Some(Deed::new(&finish.actor, "adoption.finish", ("cluster", "content")))
+        }
+        Command::BackupNote(note) => {
+            let deed = Deed::new(&note.actor, "backup.take", ("archive", &note.archive));
+            Some(deed.with("logIndex", note.log_index).with("sizeBytes", note.size_bytes))
+        }
         _ => None,
     })
 }
@@ -245,6 +263,20 @@ fn begun(read: &impl Read, command: &Bootstrap) -> Result<Option<Deed>, Damage> 
     Ok(Some(deed.with("replica", command.member.replica_id)))
 }
 
+/// What of a cluster that lost its majority may be lost; the same command again changes nothing.
+fn repaired(read: &impl Read, command: &ClusterRepair) -> Result<Option<Deed>, Damage> {
+    let former = bootstrap::cluster(read)?.map(|cluster| cluster.cluster_id);
+    let Some(former) = former.filter(|id| *id != command.cluster_id) else { return Ok(None) };
+    let struck = members::list(read)?.into_iter().map(|member| member.replica_id);
+    let struck = struck.filter(|id| *id != command.replica_id).map(|id| id.to_string());
+    let deed = Deed::new("", "cluster.repair", ("cluster", &command.cluster_id));
+    let deed = deed.with("formerCluster", former).with("replica", command.replica_id);
+    let deed = deed.with("struck", struck.collect::<Vec<_>>().join(" "));
+    let deed = deed.with("lastLog", command.last_log).with("applied", command.applied);
+    let lost = format!("whatever other replicas had agreed on after entry {}", command.last_log);
+    Ok(Some(deed.with("mayBeLost", lost)))
+}
+
 fn updated(update: &MemberUpdate) -> Deed {
     let replica = update.replica_id.to_string();
     let deed = Deed::new("", "replica.update", ("replica", &replica));
@@ -257,7 +289,7 @@ fn set_settings(set: &SettingsSet) -> Deed {
     Deed::new("", "settings.update", ("settings", "cluster"))
         .with_given("createRepositoryOnPush", set.create_repository_on_push)
         .with_given("readOnlyRegistry", set.read_only)
-        .with_given("graceSeconds", set.grace_s)
+        .with_given("collectionGraceSeconds", set.grace_s)
         .with_given("leaseSeconds", set.lease_s)
         .with_given("copiesMin", set.copies_min)
         .with_given("undeleteWindowSeconds", set.undelete_s)

@@ -74,7 +74,7 @@ impl BlobCommit {
         let blob = received(tables, &self.digest, self.size, &self.receipts, moment)?;
         // What a lease holds is not idle.
         let blob = BlobRow { idle_since_ms: None, ..blob };
-        save(tables, &self.digest, before.as_ref(), &blob);
+        save(tables, &self.digest, before.as_ref(), &blob)?;
         let until_ms = leases::until_ms(tables, moment)?;
         let namespace = self.repository.namespace();
         let used = quotas::used(tables, namespace)?.bytes;

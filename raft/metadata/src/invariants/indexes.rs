@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use oci::digest::Digest;
 
 use super::{Violation, rows};
+use crate::blobs::kept::{self, KeptRow};
 use crate::blobs::{BlobRow, State};
 use crate::key;
 use crate::links::LinkRow;
@@ -67,8 +68,11 @@ fn check_links(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damag
 
 fn check_blobs(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damage> {
     let (mut idle, mut condemned) = (Keys::new(), Keys::new());
+    let mut kept = KeptRow::default();
     for (key, value) in rows(read, Table::Blobs)? {
         let blob: BlobRow = row::decode(Table::Blobs, &value)?;
+        let part = kept.part_of(&blob);
+        (part.blobs, part.bytes) = (part.blobs + 1, part.bytes + blob.size);
         let linked = !row::under(read, Table::BlobLinks, &key, 1)?.is_empty();
         let needed = blob.refs > 0 || linked || blob.state == State::Condemned;
         if needed == blob.idle_since_ms.is_some() {
@@ -82,6 +86,11 @@ fn check_blobs(read: &impl Read, found: &mut Vec<Violation>) -> Result<(), Damag
         if blob.state == State::Condemned {
             condemned.insert(key);
         }
+    }
+    let sums = kept::sums(read)?;
+    if sums != kept {
+        let what = format!("the blobs are {kept:?}, and counted as {sums:?}");
+        found.push(Violation { rule: "index", what });
     }
     compare(read, Table::IdleBlobs, &idle, found)?;
     compare(read, Table::CondemnedBlobs, &condemned, found)

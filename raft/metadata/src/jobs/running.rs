@@ -111,9 +111,8 @@ impl JobClaim {
 
     fn can_do(&self, job: &JobRow, worker: &WorkerRow, held: &[JobRow]) -> bool {
         let action = &job.spec.action;
-        let is_single = actions::find(action).is_some_and(|action| action.is_single);
         self.actions.contains(action)
-            && !(is_single && held.iter().any(|other| other.spec.action == *action))
+            && !held.iter().any(|other| actions::exclude_each_other(action, &other.spec.action))
             && job.spec.capacity.iter().all(|wanted| {
                 let own = held.iter().filter(|job| job.worker == Some(self.replica_id));
                 let taken = own.map(|job| u64::from(amount(&job.spec.capacity, &wanted.name)));

@@ -96,7 +96,7 @@ impl ManifestPut {
         let used = quotas::used(tables, namespace)?.bytes;
         let manifest = find_in(tables, number, &self.digest)?;
         let before = blobs::find(tables, &self.digest)?;
-        blobs::save(tables, &self.digest, before.as_ref(), &blob);
+        blobs::save(tables, &self.digest, before.as_ref(), &blob)?;
         let created = manifest.is_none();
         if created {
             self.enter(tables, number, named)?;
@@ -217,7 +217,7 @@ impl ManifestPut {
             let edge = key::within(repository, &[&digest.to_bytes(), &own_key]);
             row::put(tables, Table::Edges, edge, &EdgeRow { as_child });
             let after = BlobRow { refs: blob.refs + 1, idle_since_ms: None, ..blob.clone() };
-            blobs::save(tables, digest, Some(&blob), &after);
+            blobs::save(tables, digest, Some(&blob), &after)?;
             links::name(tables, repository, digest)?;
         }
         blobs::name(tables, &self.digest)?;

@@ -14,7 +14,7 @@ use metadata::tables::Table;
 use crate::cluster::{Cluster, START_WALL_MS};
 use crate::organizations::with_org;
 
-fn token(number: u8, account: &str) -> AccessTokenCreate {
+pub(crate) fn token(number: u8, account: &str) -> AccessTokenCreate {
     AccessTokenCreate {
         hash: [number; 32],
         account: account.into(),

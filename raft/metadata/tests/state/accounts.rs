@@ -125,7 +125,7 @@ fn settings_are_set_one_by_one_within_their_bounds() {
             "too long a grace",
             |_| (),
             |_| set(|s| s.grace_s = Some(u64::MAX)).into(),
-            bounds("grace_s", 0),
+            bounds("collectionGraceSeconds", 0),
         ),
         case("an hour's lease", |_| (), |_| set(|s| s.lease_s = Some(LEASE_MIN_S)).into(), done()),
         case(

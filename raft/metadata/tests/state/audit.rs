@@ -310,6 +310,7 @@ fn everyday_commands_travel_without_their_origin_and_all_others_with_it() {
         "JobClaim",
         "JobsCompact",
         "LeaseRenew",
+        "LeaseSweep",
         "ManifestPut",
         "PageSessionEnd",
         "PageSessionOpen",

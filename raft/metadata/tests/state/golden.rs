@@ -189,9 +189,9 @@ fn state() -> Memory {
     for text in ["condemned", "deleted"] {
         cluster.does(metadata::collection::Condemn { digest: digest(text) });
     }
-    let condemned = metadata::collection::condemned(&cluster.tables, 10).unwrap();
-    let (deleted, generation) =
-        condemned.into_iter().find(|(found, _)| *found == digest("deleted")).unwrap();
+    let condemned = metadata::collection::condemned(&cluster.tables, None, 10).unwrap();
+    let doomed = condemned.into_iter().find(|it| it.digest == digest("deleted")).unwrap();
+    let (deleted, generation) = (doomed.digest, doomed.generation);
     cluster.does(metadata::collection::Delete { digest: deleted, generation });
     let (replica_id, forgotten) = (crate::cluster::id(2), digest("x2"));
     cluster.does(metadata::holders::Forget { digest: forgotten, replica_id });

@@ -70,6 +70,7 @@ pub(crate) fn commands() -> Vec<Command> {
         WorkerBeat { replica_id, life, notes: vec![JobNote { hold, lines: lines() }] }.into(),
         WorkerLeave { replica_id, life }.into(),
         WorkerCapacitySet { actor: actor(), replica_id, capacity: vec![amount("scan", 2)] }.into(),
+        metadata::leases::LeaseSweep {}.into(),
     ]
 }
 

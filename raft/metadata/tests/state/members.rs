@@ -197,7 +197,12 @@ fn a_member_updates_its_address_and_is_removed_only_after_it_left_the_voters() {
         MemberRemove { replica_id: id(number) }
     }
     fn update(number: u64) -> MemberUpdate {
-        MemberUpdate { replica_id: id(number), address: Some("b:9".into()), version: None }
+        MemberUpdate {
+            replica_id: id(number),
+            address: Some("b:9".into()),
+            version: None,
+            supports: None,
+        }
     }
     let unknown = |number| Err(Refusal::MemberUnknown { replica_id: id(number) });
     let removed: fn(&mut Cluster) = |c| {

@@ -78,6 +78,8 @@ pub(crate) fn commands() -> Vec<Command> {
     commands.extend(later_commands());
     commands.extend(sign_in::commands());
     commands.extend(crate::job_samples::commands());
+    commands.extend(crate::operation_samples::commands());
+    commands.extend(crate::backup::commands());
     commands
 }
 
@@ -114,6 +116,7 @@ fn cluster_commands() -> Vec<Command> {
             replica_id: id(2),
             address: Some("b:2".into()),
             version: Some("0.2.0".into()),
+            supports: None,
         }
         .into(),
         MemberRemove { replica_id: id(2) }.into(),
@@ -417,6 +420,8 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     refusals.extend(later_refusals());
     refusals.extend(sign_in::refusals());
     refusals.extend(crate::job_samples::refusals());
+    refusals.extend(crate::operation_samples::refusals());
+    refusals.extend(crate::backup::refusals());
     refusals
 }
 

@@ -49,7 +49,7 @@ fn is_there(cluster: &Cluster, text: &str) -> bool {
 
 /// Condemns all that can be; which of `texts` went.
 fn collect(cluster: &mut Cluster, texts: &[&'static str]) -> Vec<&'static str> {
-    for digest in collection::collectable(&cluster.tables, 100).unwrap() {
+    for digest in collection::collectable(&cluster.tables, 0, 100).unwrap() {
         cluster.does(Condemn { digest });
     }
     let state = |text: &&&str| blobs::find(&cluster.tables, &digest(text)).unwrap().unwrap().state;

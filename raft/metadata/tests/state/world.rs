@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metadata::apply::{Position, apply};
 use metadata::blobs::{self, State};
-use metadata::collection::{self, Condemn, Delete};
+use metadata::collection::{self, Condemn, Delete, Doomed};
 use metadata::command::Command;
 use metadata::entry::{Entry, FORMAT, Proposal, Stamp};
 use metadata::holders::{Forget, HolderAdd, HolderDrop, HolderLost};
@@ -270,11 +270,11 @@ impl World {
     }
 
     fn collect(&mut self) {
-        let collectable = collection::collectable(&self.newest.tables, 10).unwrap();
+        let collectable = collection::collectable(&self.newest.tables, 0, 10).unwrap();
         let condemn = |digest| Condemn { digest }.into();
         self.propose(&collectable.into_iter().map(condemn).collect::<Vec<_>>(), 1);
-        let condemned = collection::condemned(&self.newest.tables, 2).unwrap();
-        let delete = |(digest, generation)| Delete { digest, generation }.into();
+        let condemned = collection::condemned(&self.newest.tables, None, 2).unwrap();
+        let delete = |Doomed { digest, generation, .. }| Delete { digest, generation }.into();
         self.propose(&condemned.into_iter().map(delete).collect::<Vec<_>>(), 1);
     }
 }
